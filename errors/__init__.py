@@ -1,0 +1,111 @@
+"""Every error of this package, as one tree.
+
+::
+
+    MatminerComputeError
+    ├── EndpointError
+    │   ├── EndpointUnavailable     the endpoint cannot be reached or does not answer
+    │   ├── FunctionNotAllowed      the endpoint does not know the function, or may not run it
+    │   ├── WorkerLost              the process that held the task died
+    │   ├── EnvironmentMismatch     the worker lacks a package, or has the wrong one
+    │   └── DeadlineExceeded        no answer within the caller's timeout (also a TimeoutError)
+    ├── RegistryError
+    │   ├── RegistryUnreachable     the MLflow registry does not answer
+    │   ├── NoProductionVersion     nothing carries the alias, stage or number asked for
+    │   └── ModelNotLoadable        a version exists, but cannot be used
+    ├── FeatureSchemaMismatch       features of one featurizer given to a model trained on another
+    ├── PayloadTooLarge             more than the service carries, raised before anything is sent
+    ├── BundleError                 bundle.json is missing, of another format, or has drifted
+    ├── TrainingError               data that cannot be trained on, or a model that cannot be published
+    └── RemoteError                 anything else that was raised on a worker, with its traceback
+
+It stands in a room of its own, which imports nothing, because every room but ``functions`` raises
+from it. ``matminer_compute.client`` re-exports the ones a caller meets.
+"""
+
+__all__ = [
+    "BundleError",
+    "DeadlineExceeded",
+    "EndpointError",
+    "EndpointUnavailable",
+    "EnvironmentMismatch",
+    "FeatureSchemaMismatch",
+    "FunctionNotAllowed",
+    "MatminerComputeError",
+    "ModelNotLoadable",
+    "NoProductionVersion",
+    "PayloadTooLarge",
+    "RegistryError",
+    "RegistryUnreachable",
+    "RemoteError",
+    "TrainingError",
+    "WorkerLost",
+]
+
+
+class MatminerComputeError(Exception):
+    """Base of every error this package raises on purpose; its text says what to do next."""
+
+
+class EndpointError(MatminerComputeError):
+    """The endpoint, not the science, is at fault."""
+
+
+class EndpointUnavailable(EndpointError):
+    """The endpoint or the Compute service cannot be reached."""
+
+
+class FunctionNotAllowed(EndpointError):
+    """The endpoint does not know this function id, or its allow-list bars it."""
+
+
+class WorkerLost(EndpointError):
+    """The worker process died while it held the task; the functions are pure, so asking again is safe."""
+
+
+class EnvironmentMismatch(EndpointError):
+    """The worker's environment lacks what the model or the functions need."""
+
+
+class DeadlineExceeded(EndpointError, TimeoutError):
+    """No answer came within the caller's ``timeout``; the text says what was waited for."""
+
+
+class RegistryError(MatminerComputeError):
+    """The MLflow registry, as seen from the endpoint, is at fault."""
+
+
+class RegistryUnreachable(RegistryError):
+    """The registry does not answer and the worker holds no copy of the model."""
+
+
+class NoProductionVersion(RegistryError):
+    """No version of the model carries the alias, stage or number that was asked for."""
+
+
+class ModelNotLoadable(RegistryError):
+    """The version exists, but its artifact or its tags cannot be used."""
+
+
+class FeatureSchemaMismatch(MatminerComputeError):
+    """The features were not made by the featurizer that the model was trained with."""
+
+
+class PayloadTooLarge(MatminerComputeError):
+    """A task or its result exceeds what the Compute service carries."""
+
+
+class BundleError(MatminerComputeError):
+    """``bundle.json`` is missing, of another format, or no longer matches the functions."""
+
+
+class TrainingError(MatminerComputeError):
+    """The data cannot be trained on, or the model cannot be published; nothing was published."""
+
+
+class RemoteError(MatminerComputeError):
+    """Something else was raised on the worker; ``traceback`` holds it as text."""
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
