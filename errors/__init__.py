@@ -16,8 +16,8 @@
     ├── FeatureSchemaMismatch       features of one featurizer given to a model trained on another
     ├── PayloadTooLarge             more than the service carries, raised before anything is sent
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
-    ├── TrainingError               data that cannot be trained on, or a model that cannot be published
-    └── RemoteError                 anything else that was raised on a worker, with its traceback
+    ├── TrainingError               data that cannot be trained on, a model that cannot be published
+    └── RemoteError                 anything else raised on a worker, with its traceback
 
 It stands in a room of its own, which imports nothing, because every room but ``functions`` raises
 from it. ``matminer_compute.client`` re-exports the ones a caller meets.
@@ -60,7 +60,7 @@ class FunctionNotAllowed(EndpointError):
 
 
 class WorkerLost(EndpointError):
-    """The worker process died while it held the task; the functions are pure, so asking again is safe."""
+    """The process that held the task died; the functions are pure, so asking again is safe."""
 
 
 class EnvironmentMismatch(EndpointError):

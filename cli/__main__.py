@@ -1,0 +1,5 @@
+"""``python -m matminer_compute.cli``."""
+
+from . import main
+
+main()

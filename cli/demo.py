@@ -1,0 +1,125 @@
+"""``matminer-compute demo``: the whole main job on this machine, for someone just arrived."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from matminer_compute.client import CompositionClient, Predictions
+    from matminer_compute.model import VersionInfo
+
+#: Kept out of the demo's training, so that the table shows predictions and not memories.
+COMPOUNDS = (
+    "NaCl", "MgO", "Al2O3", "SiO2", "TiO2", "Fe2O3", "ZnS", "GaAs", "CaF2", "BaTiO3", "LiCoO2",
+    "Mg2Si",
+)  # fmt: skip
+
+
+@click.command()
+@click.option("--rows", default=4000, show_default=True, help="Rows to train on, if it must.")
+def demo(rows: int) -> None:
+    """Train if nothing is Production yet, register, predict, and show all of it."""
+    from matminer_compute.client import CompositionClient
+    from matminer_compute.endpoint import EmbeddedEndpoint, data_folder, registry_uri
+    from matminer_compute.registration import register
+
+    os.environ.setdefault("MLFLOW_TRACKING_URI", registry_uri())
+    version = _production() or _train(rows)
+    bundle = data_folder() / "bundle.json"
+    with EmbeddedEndpoint() as endpoint:
+        register(endpoint, bundle)
+        with CompositionClient(bundle, endpoint) as client:
+            cold, cold_seconds = _timed(client)
+            _, warm_seconds = _timed(client)
+    _show(cold, version)
+    _explain(cold, cold_seconds, warm_seconds)
+    _point(version, bundle)
+
+
+def _production() -> "VersionInfo | None":
+    from matminer_compute.model import list_versions
+
+    return next((v for v in list_versions() if "Production" in v.aliases), None)
+
+
+def _train(rows: int) -> "VersionInfo":
+    from matminer_compute.model import TrainOptions, promote, train
+
+    click.echo(f"Nothing is Production yet: training on {rows:,} formulas …", err=True)
+    trained = train(TrainOptions(rows=rows, held_out=COMPOUNDS))
+    promote(trained.published.version)
+    version = _production()
+    assert version is not None
+    return version
+
+
+def _timed(client: "CompositionClient") -> "tuple[Predictions, float]":
+    started = time.perf_counter()
+    return client.predict(COMPOUNDS), time.perf_counter() - started
+
+
+def _show(predictions: "Predictions", version: "VersionInfo") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from matminer_compute.model import load_data
+
+    frame = load_data("bundled").frame
+    known = dict(zip(frame["formula"], frame["target"], strict=True))
+    unseen = _held_out(version)
+    title = f"{predictions.property}, {predictions.unit}"
+    table = Table("compound", "predicted", "std over trees", "DFT", "error", title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row, formula in enumerate(predictions.formulas):
+        value, std, dft = predictions.values[row], predictions.std[row], known[formula]
+        table.add_row(
+            formula if formula in unseen else f"{formula} *",
+            f"{value:.3f}",
+            f"{std:.3f}",
+            f"{dft:.3f}",
+            f"{value - dft:+.3f}",
+        )
+    Console().print(table)
+    if not unseen.issuperset(COMPOUNDS):
+        click.echo("* may be among the rows that this model was trained on")
+    mae, rmse = version.metrics.get("MAE"), version.metrics.get("RMSE")
+    if mae is not None and rmse is not None:
+        click.echo(
+            f"Cross-validated on its training data: MAE {mae:.3f}, RMSE {rmse:.3f} {version.unit}."
+        )
+
+
+def _held_out(version: "VersionInfo") -> set[str]:
+    import mlflow
+
+    return set(mlflow.get_run(version.run_id).data.params.get("held_out", "").split(", "))
+
+
+def _explain(predictions: "Predictions", cold: float, warm: float) -> None:
+    model, featurizer, worker = predictions.model, predictions.featurizer, predictions.workers[0]
+    click.echo(
+        f"Answered by {model['name']} version {model['version']} with {featurizer['name']} "
+        f"version {featurizer['version']}, on worker {worker['pid']} of {worker['host']} "
+        f"(Python {worker['python']}): {cold:.2f} s cold, {warm * 1000:.1f} ms warm."
+    )
+
+
+def _point(version: "VersionInfo", bundle: Path) -> None:
+    import mlflow
+
+    command = sys.argv[0] if Path(sys.argv[0]).name == "matminer-compute" else "matminer-compute"
+    plots = mlflow.get_run(version.run_id).info.artifact_uri.removeprefix("file://")
+    click.echo(
+        f"\nRegistry  {os.environ['MLFLOW_TRACKING_URI']}\n"
+        f"Plots     {plots}/plots\n"
+        f"Bundle    {bundle}\n"
+        "\nTry next:\n"
+        f"  {command} predict 'Li0.5CoO2' 'CuSO4·5H2O' 'not a formula'\n"
+        f"  {command} model list\n"
+        f"  {command} featurize NaCl Fe2O3 -o features.csv"
+    )

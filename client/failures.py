@@ -1,0 +1,82 @@
+"""What a failed task raises, as one of our typed errors."""
+
+import re
+
+from matminer_compute.errors import (
+    EndpointUnavailable,
+    EnvironmentMismatch,
+    FeatureSchemaMismatch,
+    FunctionNotAllowed,
+    MatminerComputeError,
+    ModelNotLoadable,
+    NoProductionVersion,
+    PayloadTooLarge,
+    RegistryError,
+    RegistryUnreachable,
+    RemoteError,
+    WorkerLost,
+)
+
+_BY_CODE: dict[str, type[MatminerComputeError]] = {
+    "artifact-altered": ModelNotLoadable,
+    "feature-schema-mismatch": FeatureSchemaMismatch,
+    "model-not-loadable": ModelNotLoadable,
+    "no-production-version": NoProductionVersion,
+    "no-such-model": NoProductionVersion,
+    "package-missing": EnvironmentMismatch,
+    "registry-not-set": RegistryError,
+    "registry-unreachable": RegistryUnreachable,
+    "unknown-version": NoProductionVersion,
+    "version-deleted": NoProductionVersion,
+}
+_CODED = re.compile(r"^\w+: \[(?P<code>[a-z-]+)\] (?P<sentence>.*)", re.MULTILINE | re.DOTALL)
+_MISSING_MODULE = re.compile(r"^ModuleNotFoundError: (?P<sentence>.*)$", re.MULTILINE)
+
+
+class ResultTooLarge(PayloadTooLarge):
+    """The result of a task exceeded the service's limit: ask for fewer rows at once."""
+
+
+def as_typed(failure: BaseException) -> MatminerComputeError:
+    """The typed error that a task's failure stands for, the failure being its cause."""
+    error = _typed(failure)
+    error.__cause__ = failure
+    return error
+
+
+def _typed(failure: BaseException) -> MatminerComputeError:
+    if isinstance(failure, MatminerComputeError):
+        return failure
+    remote = getattr(failure, "remote_data", None)  # the SDK's TaskExecutionFailed has it
+    if remote is None:
+        return _of_the_service(failure)
+    if coded := _CODED.search(remote):
+        kind = _BY_CODE.get(coded["code"])
+        sentence = coded["sentence"].strip()
+        return kind(sentence) if kind else RemoteError(f"[{coded['code']}] {sentence}", remote)
+    if "MaxResultSizeExceeded" in remote or ("result of" in remote and "exceeded" in remote):
+        return ResultTooLarge("The result is larger than the Compute service carries (10 MiB).")
+    if "WorkerLost" in remote or "ManagerLost" in remote or "BrokenProcessPool" in remote:
+        return WorkerLost("The worker that held the task died; it is safe to ask again.")
+    if missing := _MISSING_MODULE.search(remote):
+        return EnvironmentMismatch(
+            f"The worker lacks a package ({missing['sentence']}); its environment needs "
+            "what 'mlflow models prepare-env' on the model installs."
+        )
+    last = remote.strip().rpartition("\n")[2].strip() or "the task failed"
+    return RemoteError(f"{last} (on the worker; .traceback holds where)", remote)
+
+
+def _of_the_service(failure: BaseException) -> MatminerComputeError:
+    status = getattr(failure, "http_status", None)
+    if status == 403:
+        return FunctionNotAllowed(
+            "The service refused the function on this endpoint; ask its operator to add the "
+            "bundle's ids to allowed_functions."
+        )
+    if status == 413:
+        return PayloadTooLarge("The service refused a request over 10 MB.")
+    return EndpointUnavailable(
+        f"The endpoint could not be used ({type(failure).__name__}: {failure}); check that it is "
+        "running and that you may use it."
+    )

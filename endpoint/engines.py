@@ -1,0 +1,122 @@
+"""The real engines of ``globus-compute-endpoint``, set up for this machine."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from globus_compute_endpoint.engines import (
+    GlobusComputeEngine,
+    ProcessPoolEngine,
+    ThreadPoolEngine,
+)
+from globus_compute_endpoint.engines.base import GlobusComputeEngineBase as Engine
+from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
+from parsl.launchers import SimpleLauncher
+from parsl.providers import LocalProvider
+
+EngineName = Literal["processes", "threads", "parsl"]
+
+#: What an engine here deserializes: source text and JSON. A pickle is refused unread.
+ALLOWED_SERIALIZERS = [PureSourceTextInspect, JSONData]
+
+
+def make_engine(name: EngineName, workers: int, environment: dict[str, str]) -> Engine:
+    """Make, but not start, an engine whose workers see ``environment``.
+
+    Raises:
+        ValueError: ``name`` is not one of the three.
+    """
+    makers: dict[str, Callable[[int, dict[str, str]], Engine]] = {
+        "processes": _processes,
+        "threads": _threads,
+        "parsl": _parsl,
+    }
+    if name not in makers:
+        raise ValueError(f"engine must be one of {', '.join(makers)}, not {name!r}.")
+    return makers[name](workers, environment)
+
+
+def stop_engine(engine: Engine) -> None:
+    """Shut an engine down and end its processes, also one that is busy."""
+    # The pool's own shutdown waits for running tasks; nobody is waiting for them any more.
+    pool = getattr(engine, "executor", None)
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    engine.shutdown()
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+def _processes(workers: int, environment: dict[str, str]) -> Engine:
+    return ProcessPoolEngine(
+        max_workers=workers,
+        initializer=_become_worker,
+        initargs=(environment,),
+        allowed_serializers=ALLOWED_SERIALIZERS,
+    )
+
+
+def _threads(workers: int, environment: dict[str, str]) -> Engine:
+    engine = _Threads(max_workers=workers, allowed_serializers=ALLOWED_SERIALIZERS)
+    engine.lend(environment)
+    return engine
+
+
+def _parsl(workers: int, environment: dict[str, str]) -> Engine:
+    command = str(Path(sys.executable).with_name("globus-compute-endpoint"))
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in environment.items()]
+    engine = GlobusComputeEngine(
+        label="embedded",
+        address="127.0.0.1",
+        max_workers_per_node=workers,
+        provider=LocalProvider(
+            init_blocks=1,
+            min_blocks=1,
+            max_blocks=1,
+            launcher=SimpleLauncher(),
+            worker_init="\n".join(exports),
+        ),
+        allowed_serializers=ALLOWED_SERIALIZERS,
+    )
+    # By name they would be looked for on a PATH that need not hold this environment.
+    executor = engine.executor
+    executor.interchange_launch_cmd = [command, *executor.interchange_launch_cmd[1:]]
+    executor.launch_cmd = executor.launch_cmd.replace("globus-compute-endpoint", command, 1)
+    return engine
+
+
+class _Threads(ThreadPoolEngine):
+    """A pool whose workers are this process, so what they need is lent to its environment."""
+
+    def lend(self, environment: dict[str, str]) -> None:
+        self._before = {key: os.environ.get(key) for key in environment}
+        os.environ.update(environment)
+
+    def shutdown(self, /, block: bool = False, **kwargs: Any) -> None:
+        super().shutdown(block=block, **kwargs)
+        for key, value in self._before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def _become_worker(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that owns the pool
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A pool whose owner was killed would otherwise wait for its next task for ever.
+    parent: Any = multiprocessing.parent_process()
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,344 @@
+"""Features to property values, on the worker."""
+
+
+def predict(
+    featurized: dict | None,
+    *,
+    name: str = "Matminer",
+    version: str = "Production",
+) -> dict:
+    """Predict a property from features with a registered model; travels as this text alone.
+
+    Args:
+        featurized: what ``featurize_composition`` returned. ``None`` asks only which versions
+            would answer: the result then has no rows, and ``featurizer`` is the one to use.
+        name: registered model name.
+        version: an alias, a stage (older registries) or a version number.
+
+    Returns:
+        ``values`` and ``std`` (over the trees; None where the estimator has none), in ``unit``, one
+        per accepted row; ``property``; ``rows`` and ``rejected``, carried through; ``featurizer``
+        and ``model``: name, version, run_id, schema; ``worker``: host, python, pid, task, cold,
+        seconds; ``stale``: the registry was away and the last known version answered; ``warnings``.
+
+    Raises:
+        ValueError: ``[bad-features]``: ``featurized`` is not of that form.
+        RuntimeError: ``[feature-schema-mismatch]``: the features are another featurizer's;
+            any other ``[code] sentence``: the registry or the version is at fault.
+    """
+    import base64
+    import importlib.metadata
+    import io
+    import json
+    import os
+    import platform
+    import time
+
+    import numpy as np
+
+    # The loader stands in featurize_composition too, to the letter: each function travels alone.
+    def load(name: str, version: str) -> tuple:
+        """(model, its tags and numbers, what loading it took); once per worker and version."""
+        import fcntl
+        import hashlib
+        import os
+        import shutil
+        import sys
+        import tempfile
+        import threading
+        import types
+        import urllib.parse
+        from pathlib import Path
+
+        home = sys.modules.setdefault(  # outlives the task: source text is compiled for each
+            "matminer_compute_worker", types.ModuleType("matminer_compute_worker")
+        )
+        state = vars(home).setdefault("state", {"resolved": {}, "models": {}, "locks": {}})
+        registry = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI")
+        name, version = str(name), str(version)
+        loading: dict = {"cold": False, "stale": False, "seconds": 0.0, "warnings": []}
+        started = time.perf_counter()
+
+        def error(code: str, sentence: str) -> RuntimeError:
+            # Always raised "from None": MLflow's own message may hold a password in an address.
+            return RuntimeError(f"[{code}] {sentence}")
+
+        def locked(*key: object) -> threading.Lock:
+            return state["locks"].setdefault(key, threading.Lock())
+
+        def address() -> str:
+            parts = urllib.parse.urlsplit(str(registry))
+            return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+        def refusal(known: list) -> RuntimeError:
+            numbers = ", ".join(map(str, known))
+            if not known:
+                return error("no-such-model", f"The registry has no '{name}'; publish one.")
+            if not version.isdigit():
+                sentence = (
+                    f"No version of '{name}' is marked '{version}'; promote one of {numbers}."
+                )
+                return error("no-production-version", sentence)
+            gone = int(version) < known[-1]  # a registry counts on and never gives a number twice
+            return error(
+                "version-deleted" if gone else "unknown-version",
+                f"'{name}' has no version {version}{' any more' * gone}; ask for one of {numbers}.",
+            )
+
+        def look_up() -> dict:
+            from mlflow import MlflowClient
+            from mlflow.exceptions import MlflowException
+
+            client = MlflowClient()
+            get = (
+                client.get_model_version if version.isdigit() else client.get_model_version_by_alias
+            )
+            try:
+                found = get(name, version)
+            except MlflowException as absent:
+                if absent.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                known = {int(v.version): v for v in client.search_model_versions(f"name='{name}'")}
+                staged = [number for number in known if known[number].current_stage == version]
+                if not staged:
+                    raise refusal(sorted(known)) from None
+                found = known[max(staged)]
+            return {
+                "version": str(found.version),
+                "run_id": found.run_id or "",
+                "tags": dict(found.tags),
+            }
+
+        def resolve() -> dict:
+            """The version behind the alias, asked again when its answer has aged."""
+            key = (registry, name, version)
+            refresh = float(os.environ.get("MATMINER_COMPUTE_REFRESH_S", 30))
+
+            def fresh() -> bool:
+                kept = state["resolved"].get(key)
+                return kept is not None and (
+                    version.isdigit() or time.monotonic() - kept["checked"] < refresh
+                )
+
+            if not fresh():
+                with locked("resolve", key):
+                    if not fresh():
+                        ask(key)
+            loading["stale"] = state["resolved"][key]["stale"]
+            return state["resolved"][key]["info"]
+
+        def ask(key: tuple) -> None:
+            # MLflow waits for minutes by default; an operator's own settings win.
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+            kept, errors = state["resolved"].get(key), []
+
+            def run() -> None:  # goes on if it is slow: the next call has its answer
+                try:
+                    info = look_up()
+                    state["resolved"][key] = {
+                        "info": info, "stale": False, "checked": time.monotonic()
+                    }  # fmt: skip
+                except Exception as failure:  # noqa: BLE001  judged by the thread that waits
+                    errors.append(failure)
+
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            thread.join(2.0 if kept else 12.0)  # a warm worker can go on with what it has
+            if state["resolved"].get(key) is not kept:
+                return
+            said = str(errors[0]) if errors and isinstance(errors[0], RuntimeError) else ""
+            if said.startswith("["):  # the registry answered, and the answer is no
+                state["resolved"].pop(key, None)
+                raise RuntimeError(said) from None
+            if kept is None:
+                why = type(errors[0]).__name__ if errors else "no answer in 12 s"
+                raise error(
+                    "registry-unreachable",
+                    f"The registry {address()} does not answer ({why}); check that it runs and "
+                    "that this worker's MLFLOW_TRACKING_URI names it.",
+                ) from None
+            state["resolved"][key] = {**kept, "stale": True, "checked": time.monotonic()}
+
+        def digest(folder: Path) -> str:
+            lines = []
+            for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
+                if path.is_file() and path.name != "registered_model_meta":
+                    with path.open("rb") as file:
+                        digested = hashlib.file_digest(file, "sha256").hexdigest()
+                    lines.append(f"{digested}  {path.relative_to(folder).as_posix()}\n")
+            return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+        def fetch(info: dict, cache: Path) -> Path:
+            """The artifact in the node's cache, downloaded by one worker for all of the node."""
+            import mlflow.artifacts
+
+            folder = cache / info["tags"]["digest"]
+            if folder.is_dir() and digest(folder) == folder.name:
+                os.utime(folder)
+                return folder
+            cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (cache / f"{folder.name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if folder.is_dir() and digest(folder) == folder.name:
+                    return folder
+                for dead in cache.glob(f".{folder.name}-*"):  # its writer was killed
+                    shutil.rmtree(dead, ignore_errors=True)
+                part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
+                source = f"models:/{name}/{info['version']}"
+                mlflow.artifacts.download_artifacts(source, dst_path=str(part))
+                if digest(part) != folder.name:
+                    shutil.rmtree(part, ignore_errors=True)
+                    raise error(
+                        "artifact-altered",
+                        f"Version {info['version']} of '{name}' is not what was published; "
+                        "publish it again.",
+                    )
+                shutil.rmtree(folder, ignore_errors=True)
+                part.rename(folder)  # whole or not at all
+            prune(cache, folder)
+            return folder
+
+        def prune(cache: Path, keep: Path) -> None:
+            limit = float(os.environ.get("MATMINER_COMPUTE_CACHE_GB", 20)) * 1e9
+            folders = sorted(
+                (f for f in cache.glob("[0-9a-f]*") if f.is_dir()), key=lambda f: -f.stat().st_mtime
+            )
+            for folder in folders:
+                limit -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+                if limit < 0 and folder != keep:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+        def materialize(info: dict) -> object:
+            import mlflow.pyfunc
+
+            if not {"schema", "digest"} <= info["tags"].keys():
+                raise error(
+                    "model-not-loadable",
+                    f"Version {info['version']} of '{name}' was not published by matminer-compute; "
+                    "publish it with 'matminer-compute model publish'.",
+                )
+            shared = os.environ.get("MATMINER_COMPUTE_CACHE") or (
+                Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+                / "matminer-compute"
+            )
+            try:
+                folder = fetch(info, Path(shared).absolute())
+            except OSError as unusable:
+                loading["warnings"].append(
+                    f"The cache folder {shared} cannot be used ({unusable.strerror or unusable}); "
+                    "this worker keeps a private copy."
+                )
+                private = state.setdefault("private", tempfile.TemporaryDirectory())
+                folder = fetch(info, Path(private.name))
+            return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
+
+        if not registry:
+            raise error(
+                "registry-not-set",
+                "MLFLOW_TRACKING_URI is not set on this worker; set it in the endpoint's "
+                "worker_init.",
+            )
+        info = resolve()
+        models, key = state["models"], (registry, name, info["version"])
+        model = models.get(key)
+        if model is None:
+            with locked("load"):  # MLflow hands a model from code over in a global: one at a time
+                model = models.get(key)
+                if model is None:
+                    try:
+                        model = models[key] = materialize(info)
+                    except ImportError as missing:
+                        sentence = f"This worker lacks a package ({missing}); install it there."
+                        raise error("package-missing", sentence) from None
+                    loading["cold"] = True
+                    older = [k for k in models if k[:2] == key[:2] and k != key]
+                    for k in older[:-1]:  # the one in use and the one before
+                        models.pop(k, None)
+        loading["seconds"] = time.perf_counter() - started
+        return model, info, loading
+
+    def decode(features: str | np.ndarray, index: list | None) -> tuple:
+        if isinstance(features, np.ndarray):
+            return features, index
+        try:
+            with np.load(io.BytesIO(base64.b64decode(features)), allow_pickle=False) as arrays:
+                return arrays["features"], None
+        except Exception as error:  # noqa: BLE001  whatever numpy finds wrong with foreign bytes
+            raise ValueError(
+                "[bad-features] featurized['features'] is not base64 of an .npz that holds "
+                f"'features' ({type(error).__name__}); pass on what featurize_composition returned."
+            ) from None
+
+    def differing(trained_with: dict) -> list:
+        warnings = []
+        for package, wanted in trained_with.items():
+            try:
+                found = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                found = "none"
+            if found.split(".")[:2] != wanted.split(".")[:2]:
+                warnings.append(f"{package} {found} here, {wanted} when the model was trained.")
+        return warnings
+
+    model, info, loading = load(name, version)
+    tags = info["tags"]
+    named = {"name": tags.get("featurizer"), "version": tags.get("featurizer_version")}
+    empty: dict = {"features": np.empty((0, 0)), "index": [], "rows": [], "rejected": {},
+             "featurizer": {**named, "schema": tags["schema"]}}  # fmt: skip
+    asked: dict = empty if featurized is None else featurized
+    if not isinstance(asked, dict) or not {"features", "rows", "featurizer"} <= asked.keys():
+        raise ValueError(
+            "[bad-features] featurized must hold features, rows and featurizer; pass on what "
+            "featurize_composition returned."
+        )
+    featurizer = asked["featurizer"]
+    if featurizer.get("schema") != tags["schema"]:
+        raise RuntimeError(
+            f"[feature-schema-mismatch] Features of '{featurizer.get('name')}' version "
+            f"{featurizer.get('version')} do not fit '{name}' version {info['version']}, which was "
+            f"trained on '{named['name']}' version {named['version']}; featurize again with that."
+        )
+    features, index = decode(asked["features"], asked.get("index"))
+    started = time.perf_counter()
+    values, std = model.regress(features) if len(features) else (np.empty(0), np.empty(0))
+    if index is not None:
+        values, std = values[index], std[index]
+    if len(values) != len(asked["rows"]):
+        raise ValueError(
+            f"[bad-features] {len(values)} rows of features for {len(asked['rows'])} rows."
+        )
+    featurizing = asked.get("loading") or {"cold": False, "seconds": 0.0, "warnings": []}
+    return {
+        "values": [None if value != value else value for value in values.tolist()],
+        "std": [None if value != value else value for value in std.tolist()],
+        "property": tags.get("property"),
+        "unit": tags.get("unit"),
+        "rows": asked["rows"],
+        "rejected": asked.get("rejected", {}),
+        "featurizer": featurizer,
+        "model": {
+            "name": name,
+            "version": info["version"],
+            "run_id": info["run_id"],
+            "schema": tags["schema"],
+        },
+        "worker": {
+            "host": platform.node(),
+            "python": platform.python_version(),
+            "pid": os.getpid(),
+            "task": os.environ.get("GC_TASK_UUID"),
+            "cold": loading["cold"] or featurizing["cold"],
+            "seconds": {
+                "load": loading["seconds"] + featurizing["seconds"],
+                "featurize": asked.get("seconds", 0.0),
+                "predict": time.perf_counter() - started,
+            },
+        },
+        "stale": loading["stale"],
+        "warnings": [
+            *featurizing["warnings"],
+            *loading["warnings"],
+            *differing(json.loads(tags.get("requirements", "{}"))),
+        ],
+    }

@@ -1,0 +1,304 @@
+"""Regressor artifact: composition features in, values and their spread over the trees out.
+
+This file travels as an MLflow *model from code*: it is copied into the registry and runs on workers
+that do not have the package it was published from, so it imports nothing of it. Beside it travel
+
+``pipeline``
+    the scikit-learn pipeline as skops (no pickle), read only when there is no flat forest;
+``forest`` (random forests and extra trees only)
+    the same trees as plain ``.npy`` arrays, written and described by ``model/forest.py``. They are
+    memory-mapped, so all workers of a node share one copy, and need neither scikit-learn nor skops.
+
+Both give the bits of ``Pipeline.predict`` with one job: trees are summed in order, then divided.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+Float64 = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Answer = tuple[Float64, Float64]
+
+FOREST_FORMAT = 1
+# Half the nodes of a binary tree are leaves; only the other half is stored, 16 bytes each, so that
+# a step down costs one cache line. A child below zero is a leaf: leaves[~child].
+NODE = np.dtype([("threshold", "<f4"), ("feature", "<i4"), ("left", "<i4"), ("right", "<i4")])
+INPUT = np.dtype([("column", "<i4"), ("fill", "<f4")])
+LANES = 16  # walks in flight: their cache misses overlap
+BLOCK_ROWS = 2048  # a block's rows stay in cache while every tree passes over them
+
+
+def _walk(
+    nodes: npt.NDArray[np.void],
+    leaves: Float64,
+    roots: npt.NDArray[np.int32],
+    x: Float32,
+    values: Float64,
+    spread: Float64,
+) -> None:
+    """Mean and population standard deviation over the trees; compiled by numba.
+
+    The mean is the plain sum in tree order, divided at the end, as scikit-learn does it. The
+    deviation follows Welford (Technometrics 4, 1962): ``d = v - m; m += d / k; s += d * (v - m)``,
+    ``std = sqrt(s / n_trees)``, which never subtracts two large squares.
+    """
+    rows = x.shape[0]
+    n_trees = roots.shape[0]
+    at = np.empty(LANES, np.int32)
+    mean = np.zeros(rows)
+    for tree in range(n_trees):
+        weight = 1.0 / (tree + 1)
+        for first in range(0, rows, LANES):
+            lanes = min(LANES, rows - first)
+            for lane in range(lanes):
+                at[lane] = roots[tree]
+            walking = True
+            while walking:
+                walking = False
+                for lane in range(lanes):
+                    if at[lane] >= 0:
+                        node = nodes[at[lane]]
+                        # NaN compares false: a missing value goes right.
+                        if x[first + lane, node.feature] <= node.threshold:
+                            at[lane] = node.left
+                        else:
+                            at[lane] = node.right
+                        walking |= at[lane] >= 0
+            for lane in range(lanes):
+                row = first + lane
+                value = leaves[~at[lane]]
+                values[row] += value
+                delta = value - mean[row]
+                mean[row] += delta * weight
+                spread[row] += delta * (value - mean[row])
+    for row in range(rows):
+        values[row] /= n_trees
+        spread[row] = np.sqrt(spread[row] / n_trees)
+
+
+def _compiled_walk() -> Callable[..., None]:
+    """:func:`_walk` compiled for memory-mapped arrays, once a process, from numba's disk cache.
+
+    numba's cache finds a function's globals again by the name of their module, and mlflow gives
+    this module a new name at every load. So the function gets globals of its own, in a module named
+    by what this file says: the same in every process, another for another version of the file.
+    """
+    from numba import float32, float64, from_dtype, int32, njit, types, void
+
+    name = "matminer_walk_" + sha256(Path(__file__).read_bytes()).hexdigest()
+    module = sys.modules.setdefault(name, ModuleType(name))
+    compiled: Callable[..., None] | None = getattr(module, "compiled", None)
+    if compiled is not None:
+        return compiled
+    vars(module).update(np=np, LANES=LANES)
+    walk = FunctionType(_walk.__code__, vars(module))
+
+    def mapped(dtype: Any) -> Any:
+        return types.Array(dtype, 1, "C", readonly=True)
+
+    arrays = mapped(from_dtype(NODE)), mapped(float64), mapped(int32)
+    signature = void(*arrays, float32[:, ::1], float64[::1], float64[::1])
+    try:
+        compiled = njit(signature, nogil=True, cache=True)(walk)
+    except RuntimeError:
+        # numba found no folder it may write to (a read-only model and no home): compile in memory.
+        compiled = njit(signature, nogil=True)(walk)
+    vars(module)["compiled"] = compiled
+    return compiled
+
+
+class FlatForest:
+    """A forest as ``write_forest`` laid it out, memory-mapped from ``folder``.
+
+    Raises:
+        ValueError: the folder holds another format, or arrays that do not form a forest.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._walk = _compiled_walk()
+        path = Path(folder)
+        about = json.loads((path / "forest.json").read_text(encoding="utf-8"))
+        if about["format"] != FOREST_FORMAT:
+            raise ValueError(f"flat forest of format {about['format']}, expected {FOREST_FORMAT}")
+        self.n_features: int = about["n_features"]
+        self.nodes = _map(path / "nodes.npy", NODE)
+        self.leaves: Float64 = _map(path / "leaves.npy", np.dtype("<f8"))
+        self.roots: npt.NDArray[np.int32] = _map(path / "roots.npy", np.dtype("<i4"))
+        self.inputs = _map(path / "inputs.npy", INPUT)
+        self._check(about)
+
+    def _check(self, about: dict[str, int]) -> None:
+        """Refuse what would make the compiled walk read outside the arrays or never end."""
+        sizes = [len(self.nodes), len(self.leaves), len(self.roots)]
+        sound = sizes == [about["n_nodes"], about["n_leaves"], about["n_trees"]]
+        sound &= len(self.roots) > 0 and _inside(self.roots, self.roots * 0 - 1, sizes)
+        columns = self.inputs["column"]
+        sound &= bool(((columns >= 0) & (columns < self.n_features)).all())
+        for start in range(0, len(self.nodes), 1 << 18):
+            part = self.nodes[start : start + (1 << 18)]
+            here = np.arange(start, start + len(part))
+            sound &= _inside(part["left"], here, sizes) and _inside(part["right"], here, sizes)
+            sound &= bool(((part["feature"] >= 0) & (part["feature"] < len(columns))).all())
+        if not sound:
+            raise ValueError("the flat forest is damaged: its arrays do not form a forest")
+
+    def regress(self, features: Float64) -> Answer:
+        """Features (n, n_features) to values and standard deviations, both (n,).
+
+        Raises:
+            ValueError: wrong number of features, or infinite ones (as scikit-learn does).
+        """
+        if features.shape[1] != self.n_features:
+            raise ValueError(
+                f"X has {features.shape[1]} features, but the model expects {self.n_features}"
+            )
+        values, spread = np.zeros(len(features)), np.zeros(len(features))
+
+        def block(start: int) -> None:
+            rows = slice(start, start + BLOCK_ROWS)
+            x = self._prepare(features[rows])
+            self._walk(self.nodes, self.leaves, self.roots, x, values[rows], spread[rows])
+
+        starts = range(0, len(features), BLOCK_ROWS)
+        threads = min(_threads(), len(starts))
+        if threads == 1:
+            for start in starts:
+                block(start)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(block, starts))
+        return values, spread
+
+    def _prepare(self, features: Float64) -> Float32:
+        """Select, cast to float32 and fill, in that order: the bits of impute, then cast."""
+        with np.errstate(over="ignore"):
+            x = features[:, self.inputs["column"]].astype(np.float32, order="C")
+        if np.isinf(features).any() or np.isinf(x).any():
+            raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+        np.copyto(x, self.inputs["fill"], where=np.isnan(x))
+        return x
+
+
+def _map(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype != dtype or array.ndim != 1:
+        raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, expected {dtype}")
+    return np.asarray(array)
+
+
+def _inside(child: npt.NDArray[Any], here: npt.NDArray[Any], sizes: list[int]) -> bool:
+    """Whether each child is a leaf that exists, or a node that exists and comes later."""
+    inner = (child > here) & (child < sizes[0])
+    leaf = (child < 0) & (child >= -sizes[1])
+    return bool((inner | leaf).all())
+
+
+def _threads() -> int:
+    """One, since a node runs many workers; MATMINER_COMPUTE_THREADS asks for more."""
+    wanted = int(os.environ.get("MATMINER_COMPUTE_THREADS") or 1)
+    return max(1, min(wanted, len(os.sched_getaffinity(0))))
+
+
+def _numba_works() -> bool:
+    """Whether numba is here and fits numpy; if not, scikit-learn gives the same bits, slower."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class SklearnRegressor:
+    """Any scikit-learn regressor or pipeline, read from skops with a reviewed list of types."""
+
+    def __init__(self, path: str | os.PathLike[str], trusted: list[str]) -> None:
+        import skops.io
+        from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+        self.pipeline = skops.io.load(path, trusted=trusted)
+        final = self.pipeline[-1] if hasattr(self.pipeline, "steps") else self.pipeline
+        self.is_forest = isinstance(final, ExtraTreesRegressor | RandomForestRegressor)
+        if hasattr(final, "n_jobs"):
+            final.n_jobs = 1  # more jobs add the trees in the order they finish: other bits
+
+    def regress(self, features: Float64) -> Answer:
+        """Features (n, n_features) to values and standard deviations (NaN: no trees), both (n,)."""
+        values = np.asarray(self.pipeline.predict(features.copy()), np.float64)
+        if not self.is_forest or values.ndim != 1:
+            return values, np.full(len(values), np.nan)
+        return values, self._spread(features.copy())
+
+    def _spread(self, features: Float64) -> Float64:
+        """Welford's recurrence with the operations of :func:`_walk` in the same order."""
+        forest, x = self.pipeline, features
+        if hasattr(self.pipeline, "steps"):
+            forest = self.pipeline[-1]
+            x = self.pipeline[:-1].transform(features) if len(self.pipeline) > 1 else features
+        mean, squares = np.zeros(len(x)), np.zeros(len(x))
+        for tree, estimator in enumerate(forest.estimators_):
+            value = estimator.predict(x)
+            delta = value - mean
+            mean += delta * (1.0 / (tree + 1))
+            squares += delta * (value - mean)
+        return np.asarray(np.sqrt(squares / len(forest.estimators_)))
+
+
+class Regressor(PythonModel):
+    """The published regressor: :meth:`regress` for the functions, :meth:`predict` for serving."""
+
+    property: str
+    unit: str
+
+    def load_context(self, context: Any) -> None:
+        """Map the flat forest if one came along and numba is here, else read the pipeline."""
+        config = context.model_config
+        self.property, self.unit = config["property"], config["unit"]
+        self._model: FlatForest | SklearnRegressor
+        if "forest" in context.artifacts and _numba_works():
+            self._model = FlatForest(context.artifacts["forest"])
+        else:
+            trusted = config["skops_trusted_types"]
+            self._model = SklearnRegressor(context.artifacts["pipeline"], trusted)
+
+    def regress(self, features: Float64) -> Answer:
+        """Predict the property and its spread over the trees.
+
+        Args:
+            features: float64 (n, n_features), in the order the model was trained with; NaN is
+                handled as the pipeline handles it.
+
+        Returns:
+            Values and population standard deviation over the trees, both float64 (n,), in
+            :attr:`unit`. The deviation is NaN for estimators without trees to compare.
+
+        Raises:
+            ValueError: another number of features, or infinite ones.
+        """
+        features = np.asarray(features, np.float64)
+        if features.ndim != 2:
+            raise ValueError(f"features must be (n, n_features), not {features.shape}")
+        if len(features) == 0:
+            return np.empty(0), np.empty(0)
+        return self._model.regress(features)
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Float64:
+        """MLflow's serving face: a table of features (n, n_features) to values (n,)."""
+        return self.regress(np.asarray(model_input, np.float64))[0]
+
+
+set_model(Regressor())

@@ -1,0 +1,104 @@
+"""The featurizer artifact before it is published: its code, its tables, and a loaded copy.
+
+Training rows are featurized by the very code that will serve, loaded as a worker loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import mlflow
+import numpy as np
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+from .digest import schema_digest
+from .options import FEATURIZERS
+from .tables import write_tables
+
+CODE = Path(__file__).parent / "artifacts" / "composition_featurizer.py"
+
+Featurized = tuple[np.ndarray, list[int], list[int], dict[int, str]]
+
+
+class _LoadedFeaturizer(Protocol):
+    labels: list[str]
+
+    def featurize(self, formulas: list[object]) -> Featurized: ...
+
+
+@dataclass(frozen=True)
+class Featurizer:
+    """A featurizer that can be published and that has featurized what the model is trained on.
+
+    Attributes:
+        configuration: what the artifact's code is told (its ``model_config``).
+        artifacts: files it needs, by name.
+        labels: names of the features, in order.
+        schema: fingerprint of labels, configuration, code and tables.
+        loaded: the artifact, loaded.
+    """
+
+    configuration: dict[str, Any]
+    artifacts: dict[str, str]
+    labels: list[str]
+    schema: str
+    loaded: _LoadedFeaturizer
+
+    @property
+    def needs_matminer(self) -> bool:
+        """Whether a worker needs matminer itself to run it."""
+        return not set(self.configuration["featurizers"]) <= set(FEATURIZERS)
+
+    def featurize(self, formulas: Sequence[object]) -> Featurized:
+        """Featurize formulas.
+
+        Returns:
+            features: float64 (n_distinct, n_features), NaN where a feature is not defined.
+            rows: positions in ``formulas`` of those accepted, ascending.
+            index: for each of ``rows``, its row in ``features``.
+            rejected: for each other position, why.
+        """
+        return self.loaded.featurize(list(formulas))
+
+    @property
+    def signature(self) -> ModelSignature:
+        """Formulas in, one column for each feature out."""
+        columns: list[ColSpec | TensorSpec] = [
+            ColSpec(DataType.double, label) for label in self.labels
+        ]
+        return ModelSignature(
+            inputs=Schema([ColSpec(DataType.string, "formula")]), outputs=Schema(columns)
+        )
+
+
+def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> Featurizer:
+    """Write the featurizer's tables into ``folder`` and load its artifact from there.
+
+    Args:
+        preset: element data of ElementProperty, such as ``magpie``.
+        featurizers: matminer's composition featurizers, by class name, in order.
+        folder: an existing folder; it must outlive the featurizer.
+    """
+    configuration = {"featurizers": list(featurizers), "element_property_preset": preset}
+    artifacts: dict[str, str] = {}
+    if set(featurizers) <= set(FEATURIZERS):  # others run in matminer itself, which has its tables
+        tables = folder / "tables.npz"
+        write_tables(tables, list(featurizers), preset)
+        artifacts["tables"] = str(tables)
+    saved = folder / "featurizer"
+    mlflow.pyfunc.save_model(
+        saved,
+        python_model=str(CODE),
+        artifacts=artifacts or None,
+        model_config=configuration,
+        pip_requirements=["mlflow"],  # this copy stays here; naming one spares mlflow's guessing
+    )
+    loaded: _LoadedFeaturizer = mlflow.pyfunc.load_model(str(saved)).unwrap_python_model()
+    labels = list(loaded.labels)
+    table_file = Path(artifacts["tables"]) if artifacts else None
+    schema = schema_digest(labels, configuration, CODE, table_file)
+    return Featurizer(configuration, artifacts, labels, schema, loaded)

@@ -1,0 +1,92 @@
+"""What a training run may be told, checked before anything costs time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from matminer_compute.errors import TrainingError
+
+PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
+ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
+FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+
+MODEL_NAME = "Matminer"
+
+# What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
+# the forests; boosting needs more rounds than its default of 100 to be at its best on this data.
+_DEFAULT_SIZE = {"random-forest": 100, "extra-trees": 100, "hist-gradient-boosting": 500}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Parameters of one training run; the defaults are the main job's.
+
+    Attributes:
+        data: ``bundled``, a CSV file, or the name of a matminer data set.
+        formula_column: column of the formulas in ``data``.
+        target_column: column of the property; may be left out where only one is possible.
+        property_name: what to call the property (default: the target column).
+        unit: its unit (default: known for a few columns).
+        rows: train on this many rows of a fixed shuffle; 0 for all.
+        held_out: formulas never to train on, as ``data`` writes them.
+        element_property_preset: element data of matminer's ElementProperty, one of ``PRESETS``.
+        featurizers: matminer's composition featurizers, by class name, in order.
+        estimator: one of ``ESTIMATORS``.
+        n_estimators: trees, or rounds of boosting; 0 for the estimator's default.
+        seed: random state of the estimator and of the cross-validation's folds.
+        folds: folds of the cross-validation, at least 2.
+        name: registered name of the model.
+    """
+
+    data: str = "bundled"
+    formula_column: str = "formula"
+    target_column: str = ""
+    property_name: str = ""
+    unit: str = ""
+    rows: int = 0
+    held_out: tuple[str, ...] = ()
+    element_property_preset: str = "magpie"
+    featurizers: tuple[str, ...] = FEATURIZERS
+    estimator: str = "random-forest"
+    n_estimators: int = 0
+    seed: int = 0
+    folds: int = 5
+    name: str = MODEL_NAME
+
+    def __post_init__(self) -> None:
+        if self.element_property_preset not in PRESETS:
+            raise TrainingError(
+                f"There is no element property preset {self.element_property_preset!r}; "
+                f"matminer has {', '.join(PRESETS)}."
+            )
+        if self.estimator not in ESTIMATORS:
+            raise TrainingError(
+                f"There is no estimator {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}."
+            )
+        for name, least in (("rows", 0), ("n_estimators", 0), ("seed", 0), ("folds", 2)):
+            if getattr(self, name) < least:
+                raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
+
+    @property
+    def size(self) -> int:
+        """Trees, or rounds of boosting, that will be trained."""
+        return self.n_estimators or _DEFAULT_SIZE[self.estimator]
+
+    def as_params(self) -> dict[str, str]:
+        """The options as MLflow parameters: text, less those left empty."""
+        texts = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            if text:
+                texts[field.name] = text
+        return texts
+
+
+def featurizer_name(model_name: str) -> str:
+    """Registered name of the featurizer that belongs to a model: ``Matminer Featurizer``.
+
+    Each model has a featurizer of its own, so that promoting a band-gap model cannot move the
+    featurizer of another property.
+    """
+    return f"{model_name} Featurizer"

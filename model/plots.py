@@ -1,0 +1,65 @@
+"""Two pictures of a model's errors on rows it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure  # not pyplot: no display, no global state
+
+_INK = "#1f4e79"
+
+
+def parity_plot(
+    path: Path, target: np.ndarray, predicted: np.ndarray, label: str, unit: str, title: str
+) -> None:
+    """Draw predicted against known values, with the line on which a perfect model would lie.
+
+    Args:
+        path: PNG to write.
+        target: known values, (n_rows,), in ``unit``.
+        predicted: cross-validated predictions, (n_rows,), in ``unit``.
+        label: the property, for the axes.
+        unit: its unit.
+        title: one line above the plot.
+    """
+    figure = Figure(figsize=(5.2, 5.0), layout="constrained")
+    axes = figure.add_subplot()
+    low = float(min(target.min(), predicted.min()))
+    high = float(max(target.max(), predicted.max()))
+    margin = 0.03 * (high - low) or 1.0
+    limits = (low - margin, high + margin)
+    _cloud(axes, target, predicted)
+    axes.plot(limits, limits, color="0.3", linewidth=0.8, linestyle="--")
+    axes.set(xlim=limits, ylim=limits, aspect="equal", title=title)
+    axes.set_xlabel(f"{label}, known ({unit})")
+    axes.set_ylabel(f"{label}, predicted ({unit})")
+    figure.savefig(path, dpi=150)
+
+
+def residual_plot(
+    path: Path, target: np.ndarray, predicted: np.ndarray, label: str, unit: str, title: str
+) -> None:
+    """Draw the errors over the predictions, and their distribution beside them.
+
+    Args are those of :func:`parity_plot`; a residual is predicted minus known.
+    """
+    residual = predicted - target
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    _cloud(left, predicted, residual)
+    left.axhline(0, color="0.3", linewidth=0.8, linestyle="--")
+    left.set(title=title)
+    left.set_xlabel(f"{label}, predicted ({unit})")
+    left.set_ylabel(f"predicted - known ({unit})")
+    right.hist(residual, bins=60, orientation="horizontal", color=_INK)
+    right.axhline(0, color="0.3", linewidth=0.8, linestyle="--")
+    right.set_xlabel("rows")
+    figure.savefig(path, dpi=150)
+
+
+def _cloud(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    # rasterised and more transparent the more points there are, else a large set is one blot
+    alpha = float(np.clip(400 / len(x), 0.03, 0.6))
+    axes.scatter(x, y, s=6, alpha=alpha, color=_INK, linewidths=0, rasterized=True)

@@ -1,0 +1,171 @@
+"""Register both halves: the featurizer and the model that was trained on its features."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+from . import flavor
+from .digest import artifact_digest
+from .featurizer import CODE as FEATURIZER_CODE
+from .featurizer import Featurizer
+from .forest import TRUSTED_TYPES, write_forest
+from .options import featurizer_name
+from .requirements import featurizer_requirements, model_requirements, trained_with
+from .serialize import dump_pipeline
+
+REGRESSOR_CODE = Path(__file__).parent / "artifacts" / "regressor.py"
+EXAMPLE_FORMULAS = ["NaCl", "Fe2O3", "Li0.5CoO2"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Two registered versions that belong together.
+
+    Attributes:
+        name: registered name of the model.
+        version: its version.
+        featurizer: registered name of the featurizer.
+        featurizer_version: the version of it that the model was trained with.
+        schema: fingerprint of the features, the same on both.
+        run_id: the MLflow run that made them.
+    """
+
+    name: str
+    version: str
+    featurizer: str
+    featurizer_version: str
+    schema: str
+    run_id: str
+
+
+def publish_pair(
+    client: MlflowClient,
+    featurizer: Featurizer,
+    pipeline: Any,
+    *,
+    run_id: str,
+    property_name: str,
+    unit: str,
+    name: str,
+) -> Published:
+    """Log both artifacts in the active run and register a version of each, complete with tags.
+
+    A version is made only when its artifact is stored and its tags are known, and both in one
+    request, so no reader meets a version without them. Nothing is Production by this.
+
+    Args:
+        client: of the registry to publish to.
+        featurizer: the features that ``pipeline`` takes.
+        pipeline: fitted on them.
+        run_id: the active MLflow run.
+        property_name: what the model predicts.
+        unit: in which unit.
+        name: registered name of the model.
+    """
+    other_name = featurizer_name(name)
+    logged = _log_featurizer(featurizer)
+    tags = {"schema": featurizer.schema, "digest": _stored_digest(logged)}
+    featurizer_version = _register(client, other_name, logged, run_id, tags)
+    with tempfile.TemporaryDirectory() as folder:
+        logged = _log_model(featurizer, pipeline, property_name, unit, Path(folder))
+    tags = {
+        "schema": featurizer.schema,
+        "digest": _stored_digest(logged),
+        "featurizer": other_name,
+        "featurizer_version": featurizer_version,
+        "property": property_name,
+        "unit": unit,
+        "requirements": json.dumps(trained_with(featurizer.needs_matminer)),
+    }
+    version = _register(client, name, logged, run_id, tags)
+    return Published(name, version, other_name, featurizer_version, featurizer.schema, run_id)
+
+
+def _log_featurizer(featurizer: Featurizer) -> str:
+    info = Model.log(
+        None,
+        flavor,
+        name="featurizer",
+        flavor_name="python_function",
+        code=FEATURIZER_CODE,
+        artifacts=featurizer.artifacts,
+        configuration=featurizer.configuration,
+        requirements=featurizer_requirements(featurizer.needs_matminer),
+        signature=featurizer.signature,
+        input_example=pd.DataFrame({"formula": EXAMPLE_FORMULAS}),
+        validate_serving_input=False,
+    )
+    return str(info.model_id)
+
+
+def _log_model(
+    featurizer: Featurizer, pipeline: Any, property_name: str, unit: str, folder: Path
+) -> str:
+    artifacts = {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
+    if write_forest(pipeline, folder / "forest"):
+        artifacts["forest"] = str(folder / "forest")
+    info = Model.log(
+        None,
+        flavor,
+        name="model",
+        flavor_name="sklearn",
+        code=REGRESSOR_CODE,
+        artifacts=artifacts,
+        configuration={
+            "property": property_name,
+            "unit": unit,
+            "skops_trusted_types": list(TRUSTED_TYPES),
+        },
+        requirements=model_requirements(featurizer.needs_matminer),
+        signature=_model_signature(featurizer.labels, property_name),
+        input_example=_example_features(featurizer),
+        skops_trusted_types=list(TRUSTED_TYPES),
+        validate_serving_input=False,
+    )
+    return str(info.model_id)
+
+
+def _model_signature(labels: Sequence[str], property_name: str) -> ModelSignature:
+    columns: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, label) for label in labels]
+    return ModelSignature(
+        inputs=Schema(columns), outputs=Schema([ColSpec(DataType.double, property_name)])
+    )
+
+
+def _example_features(featurizer: Featurizer) -> pd.DataFrame:
+    features, _, index, _ = featurizer.featurize(EXAMPLE_FORMULAS)
+    return pd.DataFrame(np.asarray(features)[index], columns=featurizer.labels)
+
+
+def _stored_digest(model_id: str) -> str:
+    """Fingerprint the artifact as the registry gives it back, not as it lies here."""
+    with tempfile.TemporaryDirectory() as folder:
+        stored = mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=folder)
+        return artifact_digest(Path(stored))
+
+
+def _register(
+    client: MlflowClient, name: str, model_id: str, run_id: str, tags: dict[str, str]
+) -> str:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    version = client.create_model_version(
+        name, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
+    )
+    return str(version.version)

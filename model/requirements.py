@@ -1,0 +1,32 @@
+"""What a worker must have installed, pinned to what the model was trained with."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+_FEATURIZER = ("mlflow", "numpy", "pandas", "pymatgen")
+_REGRESSOR = ("mlflow", "numba", "numpy", "pandas", "scikit-learn", "skops")
+
+
+def featurizer_requirements(needs_matminer: bool) -> list[str]:
+    """Return pip requirements, exact, for running the featurizer alone."""
+    return _pinned({*_FEATURIZER, *(("matminer",) if needs_matminer else ())})
+
+
+def model_requirements(needs_matminer: bool) -> list[str]:
+    """Return pip requirements, exact, for running the model *and* its featurizer.
+
+    ``mlflow models prepare-env`` on the model then makes an environment for both functions.
+    """
+    return sorted({*featurizer_requirements(needs_matminer), *_pinned(set(_REGRESSOR))})
+
+
+def trained_with(needs_matminer: bool) -> dict[str, str]:
+    """Return library versions by name, and Python's as ``3.11``, for a worker to compare with."""
+    pins = dict(pin.split("==") for pin in model_requirements(needs_matminer))
+    return {**pins, "python": ".".join(platform.python_version_tuple()[:2])}
+
+
+def _pinned(names: set[str]) -> list[str]:
+    return sorted(f"{name}=={version(name)}" for name in names)

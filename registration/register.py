@@ -1,0 +1,111 @@
+"""Register the functions with Globus Compute, once for each version of their source."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from matminer_compute.errors import BundleError, EndpointUnavailable
+from matminer_compute.functions import (
+    featurize_composition,
+    inspect_worker,
+    predict,
+    predict_composition,
+)
+
+from .bundle import Bundle, RegisteredFunction
+from .chain import chain
+
+FUNCTIONS = (featurize_composition, predict, predict_composition, inspect_worker)
+
+
+class Registrar(Protocol):
+    """What registers a function: ``globus_compute_sdk.Client``, or the embedded endpoint."""
+
+    def register_function(
+        self,
+        function: Callable[..., Any],
+        description: str | None = None,
+        *,
+        public: bool = False,
+        group: str | None = None,
+    ) -> str:
+        """Store the function's source and return its id."""
+        ...
+
+
+def travelling_functions() -> dict[str, Callable[..., Any]]:
+    """The functions as they travel, by name."""
+    return {function.__name__: chain(function) for function in FUNCTIONS}
+
+
+def register(
+    registrar: Registrar, path: Path, *, public: bool = False, group: str | None = None
+) -> Bundle:
+    """Register what has changed since ``path`` was written, and write it anew.
+
+    A function whose source and audience are unchanged keeps its id, so doing this twice changes
+    nothing. The id that a new one replaces moves to ``history``: callers who hold an old bundle
+    still use it. The file is written after every new id, so a failure half-way loses none.
+
+    Args:
+        registrar: whoever hands out function ids.
+        path: the bundle file, made if it is missing.
+        public: let every Globus user call the functions.
+        group: UUID of the Globus group that may call them.
+
+    Raises:
+        BundleError: ``path`` exists and cannot be read as a bundle.
+        EndpointUnavailable: the service refused or could not be reached.
+    """
+    bundle = Bundle.load(path) if path.exists() else Bundle()
+    audience_changed = (bundle.public, bundle.group) != (public, group)
+    for name, function in travelling_functions().items():
+        digest = _digest(function)
+        known = bundle.functions.get(name)
+        if known and known.sha256 == digest and not audience_changed:
+            continue
+        try:
+            function_id = registrar.register_function(
+                function, inspect.getdoc(function), public=public, group=group
+            )
+        except Exception as error:
+            raise EndpointUnavailable(
+                f"Globus Compute did not register {name} ({type(error).__name__}: {error}); "
+                "nothing registered so far is lost, so simply try again."
+            ) from error
+        if known:
+            bundle.history.append(known)
+        bundle.functions[name] = RegisteredFunction(id=str(function_id), sha256=digest, name=name)
+        bundle.sdk = version("globus-compute-sdk")
+        bundle.save(path)
+    if audience_changed:
+        bundle.public, bundle.group = public, group
+        bundle.save(path)
+    return bundle
+
+
+def check(path: Path) -> Bundle:
+    """Compare a bundle with the functions of this version, registering nothing.
+
+    Raises:
+        BundleError: a function is missing from it, or its source has changed since.
+    """
+    bundle = Bundle.load(path)
+    drifted = [
+        name
+        for name, function in travelling_functions().items()
+        if name not in bundle.functions or bundle.functions[name].sha256 != _digest(function)
+    ]
+    if drifted:
+        raise BundleError(
+            f"{path} has drifted from the source of {', '.join(drifted)}; "
+            "run 'matminer-compute register' again."
+        )
+    return bundle
+
+
+def _digest(function: Callable[..., Any]) -> str:
+    return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()

@@ -1,0 +1,253 @@
+"""What a training run leaves behind, and what makes it refuse."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from sklearn.model_selection import KFold, cross_val_predict
+
+from matminer_compute.errors import RegistryUnreachable, TrainingError
+from matminer_compute.model import TrainOptions, load_data, train
+from matminer_compute.model.estimators import cross_validate, fit, make_pipeline
+from matminer_compute.model.registry import connected, public_address
+
+
+@pytest.fixture(scope="module")
+def run(registry):
+    client = MlflowClient(registry.uri)
+    return client.get_run(registry.trained.run_id)
+
+
+@pytest.fixture(scope="module")
+def artifact(registry, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("artifacts")
+
+    def download(name):
+        client = MlflowClient(registry.uri)
+        return Path(client.download_artifacts(registry.trained.run_id, name, str(folder)))
+
+    return download
+
+
+def test_parameters_metrics_and_tags_are_logged(run, registry):
+    params = run.data.params
+    assert params["rows"] == str(registry.trained.rows)
+    assert params["n_estimators"] == str(registry.trees)
+    assert params["element_property_preset"] == "magpie"
+    assert params["estimator"] == "random-forest"
+    assert params["data"] == "bundled"
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["unit"] == "eV/atom"
+    assert run.data.tags["data_digest"] == load_data().take(registry.trained.rows).digest
+    for name, value in registry.trained.metrics.items():
+        assert run.data.metrics[name] == value
+
+
+def test_figures_are_those_of_scikit_learn_for_the_same_folds(registry):
+    """Cross-validated anew, by scikit-learn's own function, from the registered halves."""
+    data = load_data().take(registry.trained.rows)
+    featurizer = mlflow.pyfunc.load_model(_uri(registry, "featurizer")).unwrap_python_model()
+    features, rows, index, rejected = featurizer.featurize(data.formulas)
+    assert rejected == {}
+    x, y = features[index], data.target[rows]
+    pipeline = make_pipeline("random-forest", registry.trees, 0)
+    predicted = cross_val_predict(pipeline, x, y, cv=KFold(5, shuffle=True, random_state=0))
+    metrics = registry.trained.metrics
+    assert metrics["MAE"] == pytest.approx(np.abs(predicted - y).mean(), abs=1e-12)
+    assert metrics["RMSE"] == pytest.approx(np.sqrt(((predicted - y) ** 2).mean()), abs=1e-12)
+    assert metrics["R2"] == pytest.approx(1 - ((predicted - y) ** 2).sum() / len(y) / y.var())
+    assert 0.2 < metrics["MAE"] < 0.8  # eV/atom; 4,000 rows reach 0.22, the mean alone 0.99
+    assert 0 < metrics["MAE_std"] < metrics["MAE"]
+
+
+def _uri(registry, half):
+    published = registry.trained.published
+    mlflow.set_tracking_uri(registry.uri)
+    if half == "featurizer":
+        return f"models:/{published.featurizer}/{published.featurizer_version}"
+    return f"models:/{published.name}/{published.version}"
+
+
+def test_data_set_and_attribution_are_logged(run, artifact, registry):
+    (logged,) = run.inputs.dataset_inputs
+    assert logged.dataset.name == "mp_e_form.csv.gz"
+    assert {tag.key: tag.value for tag in logged.tags} == {"mlflow.data.context": "training"}
+    assert json.loads(logged.dataset.profile)["num_rows"] == registry.trained.rows
+    assert "CC BY 4.0" in artifact("attribution.txt").read_text()
+
+
+def test_feature_labels_are_logged(artifact):
+    labels = json.loads(artifact("features.json").read_text())["labels"]
+    assert len(labels) == 145
+    assert labels[0] == "0-norm"
+    assert labels[6] == "MagpieData minimum Number"
+
+
+def test_plots_are_png_pictures(artifact):
+    from matplotlib.image import imread
+
+    for name in ("parity", "residuals"):
+        picture = imread(artifact(f"plots/{name}.png"))
+        assert min(picture.shape[:2]) > 500
+        assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 50  # not blank
+
+
+def test_artifacts_lie_beside_the_database(registry, run):
+    assert run.info.artifact_uri.startswith((registry.folder / "artifacts").as_uri())
+    assert (registry.folder / "artifacts").is_dir()
+
+
+def test_the_same_composition_is_never_in_two_folds():
+    rng = np.random.default_rng(1)
+    distinct = rng.normal(size=(60, 4))
+    distinct[::7, 2] = np.nan
+    features = np.repeat(distinct, 3, axis=0)
+    order = rng.permutation(len(features))
+    which = np.repeat(np.arange(60), 3)[order]
+    target = rng.normal(size=len(features))
+    pipeline = make_pipeline("extra-trees", 5, 0)
+    seen = []
+    judged = cross_validate(pipeline, features[order], target, folds=4, seed=3, on_fold=seen.append)
+    assert seen == [1, 2, 3, 4]
+    for composition in range(60):
+        assert len(set(judged.fold[which == composition])) == 1
+    assert sorted(np.bincount(judged.fold) // 3) == [15] * 4
+
+
+@pytest.mark.parametrize("estimator", ["random-forest", "extra-trees", "hist-gradient-boosting"])
+def test_a_fitted_pipeline_is_left_to_run_on_one_core(estimator):
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(120, 5)), rng.normal(size=120)
+    fitted = fit(make_pipeline(estimator, 4, 7), x, y)
+    plain = make_pipeline(estimator, 4, 7).fit(x, y)
+    np.testing.assert_array_equal(fitted.predict(x), plain.predict(x))
+    assert fitted.named_steps["regressor"].get_params().get("n_jobs") is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"element_property_preset": "pauling"}, "no element property preset 'pauling'"),
+        ({"estimator": "neural-net"}, "no estimator 'neural-net'"),
+        ({"rows": -1}, "rows must be 0 or more"),
+        ({"n_estimators": -5}, "n_estimators must be 0 or more"),
+        ({"folds": 1}, "folds must be 2 or more"),
+    ],
+)
+def test_wrong_options(wrong, said):
+    with pytest.raises(TrainingError, match=said):
+        TrainOptions(**wrong)
+
+
+@pytest.fixture
+def csv_with_a_bad_formula(tmp_path):
+    lines = ["formula,gap"] + [f"Na{i}Cl,{i / 9}" for i in range(1, 61)]
+    lines[40] = "Fe2Q3,1.0"
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_an_unparsable_formula_is_named_and_nothing_is_published(csv_with_a_bad_formula, empty_uri):
+    with pytest.raises(
+        TrainingError, match=r"own\.csv, row 41: the formula 'Fe2Q3' cannot be used"
+    ):
+        train(
+            TrainOptions(data=str(csv_with_a_bad_formula), n_estimators=5), tracking_uri=empty_uri
+        )
+    client = MlflowClient(empty_uri)
+    assert client.search_registered_models() == []
+    assert client.get_experiment_by_name("matminer-compute") is None
+
+
+def test_a_csv_of_the_users_own_and_another_name(csv_with_a_bad_formula, empty_uri):
+    path = csv_with_a_bad_formula
+    path.write_text(path.read_text().replace("Fe2Q3", "Fe2O3"))
+    reported = []
+    run = train(
+        TrainOptions(
+            data=str(path), unit="eV", n_estimators=5, name="Band Gap", estimator="extra-trees"
+        ),
+        tracking_uri=empty_uri,
+        progress=lambda doing, done: reported.append(done),
+    )
+    assert (run.property, run.unit, run.rows, run.dropped) == ("gap", "eV", 60, 0)
+    assert run.published.name == "Band Gap"
+    assert run.published.featurizer == "Band Gap Featurizer"
+    assert reported == sorted(reported)
+    assert reported[-1] == 1.0
+    tags = MlflowClient(empty_uri).get_model_version("Band Gap", "1").tags
+    assert (tags["property"], tags["unit"]) == ("gap", "eV")
+    assert run.registry == empty_uri
+
+
+@pytest.mark.parametrize("uri", ["http://someone:secret@127.0.0.1:9", "http://127.0.0.1:9/x?t=s"])
+def test_an_unreachable_registry_is_named_without_its_credentials(uri):
+    with pytest.raises(RegistryUnreachable) as caught:
+        train(TrainOptions(rows=60), tracking_uri=uri)
+    text = str(caught.value)
+    assert "127.0.0.1:9" in text
+    assert "secret" not in text
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_database_that_is_none(tmp_path):
+    (tmp_path / "registry.db").write_text("not a database, but long enough to have a header")
+    with pytest.raises(RegistryUnreachable, match=r"registry\.db does not answer"):
+        train(TrainOptions(rows=60), tracking_uri=f"sqlite:///{tmp_path / 'registry.db'}")
+
+
+def test_public_address():
+    assert public_address("https://u:p@host:5000/a?token=x") == "https://host:5000/a"
+    assert public_address("postgresql://u:p@db/mlflow") == "postgresql://db/mlflow"
+    assert public_address("sqlite:////data/registry.db") == "sqlite:////data/registry.db"
+
+
+def test_mlflow_is_left_as_it_was(registry, empty_uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_uri)
+    mlflow.set_tracking_uri(empty_uri)
+    level = logging.getLogger("mlflow").level
+    with connected(registry.uri) as client:
+        assert mlflow.get_tracking_uri() == registry.uri
+        assert client.search_registered_models()
+    assert mlflow.get_tracking_uri() == empty_uri
+    assert mlflow.get_registry_uri() == empty_uri
+    assert logging.getLogger("mlflow").level == level
+    assert "MLFLOW_UV_AUTO_DETECT" not in os.environ
+
+
+def test_a_person_sees_only_what_we_say(tmp_path):
+    """The module as a command, in a process of its own: JSON on stdout, silence on stderr."""
+    command = [sys.executable, "-m", "matminer_compute.model", "--rows", "60"]
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'registry.db'}"}
+    done = subprocess.run(
+        [*command, "--n-estimators", "3"],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["published"]["version"] == "1"
+    assert done.stderr == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["artifacts", "registry.db"]
+    wrong = subprocess.run(
+        [*command, "--data", "absent.csv"], env=env, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr == "error: There is no file absent.csv.\n"
+
+
+def test_no_warning_reaches_the_caller(empty_uri):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(TrainOptions(rows=60, n_estimators=2), tracking_uri=empty_uri)
