@@ -1,5 +1,6 @@
 """The real engines of ``globus-compute-endpoint``, set up for this machine."""
 
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -112,6 +113,8 @@ class _Threads(ThreadPoolEngine):
 def _become_worker(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that owns the pool
+    # A failure travels to the caller; printing it here too would only frighten.
+    logging.getLogger("globus_compute_endpoint").addHandler(logging.NullHandler())
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

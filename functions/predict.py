@@ -27,9 +27,7 @@ def predict(
             any other ``[code] sentence``: the registry or the version is at fault.
     """
     import base64
-    import importlib.metadata
     import io
-    import json
     import os
     import platform
     import time
@@ -39,6 +37,7 @@ def predict(
     # The loader stands in featurize_composition too, to the letter: each function travels alone.
     def load(name: str, version: str) -> tuple:
         """(model, its tags and numbers, what loading it took); once per worker and version."""
+        import errno
         import fcntl
         import hashlib
         import os
@@ -128,9 +127,10 @@ def predict(
             return state["resolved"][key]["info"]
 
         def ask(key: tuple) -> None:
-            # MLflow waits for minutes by default; an operator's own settings win.
+            # MLflow waits for minutes and draws bars by default; an operator's settings win.
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
             kept, errors = state["resolved"].get(key), []
 
             def run() -> None:  # goes on if it is slow: the next call has its answer
@@ -185,8 +185,18 @@ def predict(
                 for dead in cache.glob(f".{folder.name}-*"):  # its writer was killed
                     shutil.rmtree(dead, ignore_errors=True)
                 part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
-                source = f"models:/{name}/{info['version']}"
-                mlflow.artifacts.download_artifacts(source, dst_path=str(part))
+                try:
+                    source = f"models:/{name}/{info['version']}"
+                    mlflow.artifacts.download_artifacts(source, dst_path=str(part))
+                except Exception as failure:  # noqa: BLE001  stores raise what they like
+                    shutil.rmtree(part, ignore_errors=True)
+                    if os.strerror(errno.ENOSPC) in str(failure):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+                    raise error(
+                        "registry-unreachable",
+                        f"Version {info['version']} of '{name}' cannot be downloaded from "
+                        f"{address()} ({type(failure).__name__}); check its artifact store.",
+                    ) from None
                 if digest(part) != folder.name:
                     shutil.rmtree(part, ignore_errors=True)
                     raise error(
@@ -209,7 +219,28 @@ def predict(
                 if limit < 0 and folder != keep:
                     shutil.rmtree(folder, ignore_errors=True)
 
-        def materialize(info: dict) -> object:
+        def differing(trained_with: dict) -> list:
+            import importlib.metadata
+            import platform
+
+            def here(package: str) -> str:
+                if package == "python":
+                    return platform.python_version()
+                try:
+                    return importlib.metadata.version(package)
+                except importlib.metadata.PackageNotFoundError:
+                    return "missing"
+
+            return [
+                f"{package} is {here(package)} on this worker; '{name}' was trained with {wanted}."
+                for package, wanted in trained_with.items()
+                if here(package).split(".")[:2] != wanted.split(".")[:2]
+            ]
+
+        def materialize(info: dict) -> tuple:
+            """The model, and what is worth saying in each of its answers."""
+            import json
+
             import mlflow.pyfunc
 
             if not {"schema", "digest"} <= info["tags"].keys():
@@ -218,6 +249,7 @@ def predict(
                     f"Version {info['version']} of '{name}' was not published by matminer-compute; "
                     "publish it with 'matminer-compute model publish'.",
                 )
+            warnings = differing(json.loads(info["tags"].get("requirements", "{}")))
             shared = os.environ.get("MATMINER_COMPUTE_CACHE") or (
                 Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
                 / "matminer-compute"
@@ -225,13 +257,20 @@ def predict(
             try:
                 folder = fetch(info, Path(shared).absolute())
             except OSError as unusable:
-                loading["warnings"].append(
+                warnings.append(
                     f"The cache folder {shared} cannot be used ({unusable.strerror or unusable}); "
                     "this worker keeps a private copy."
                 )
-                private = state.setdefault("private", tempfile.TemporaryDirectory())
-                folder = fetch(info, Path(private.name))
-            return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
+                if "private" not in state:
+                    state["private"] = tempfile.TemporaryDirectory(prefix="matminer-compute-")
+                folder = fetch(info, Path(state["private"].name))
+            # Nothing may be written into the folder, or its digest would no longer hold.
+            os.environ.setdefault("NUMBA_CACHE_DIR", str(folder.parent / ".compiled"))
+            wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+            try:
+                return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model(), warnings
+            finally:
+                sys.dont_write_bytecode = wrote
 
         if not registry:
             raise error(
@@ -241,20 +280,19 @@ def predict(
             )
         info = resolve()
         models, key = state["models"], (registry, name, info["version"])
-        model = models.get(key)
-        if model is None:
+        if key not in models:
             with locked("load"):  # MLflow hands a model from code over in a global: one at a time
-                model = models.get(key)
-                if model is None:
+                if key not in models:
                     try:
-                        model = models[key] = materialize(info)
+                        models[key] = materialize(info)
                     except ImportError as missing:
                         sentence = f"This worker lacks a package ({missing}); install it there."
                         raise error("package-missing", sentence) from None
                     loading["cold"] = True
-                    older = [k for k in models if k[:2] == key[:2] and k != key]
-                    for k in older[:-1]:  # the one in use and the one before
-                        models.pop(k, None)
+        with locked("models"):  # the one in use goes last, and of the others one is kept
+            model, loading["warnings"] = models[key] = models.pop(key)
+            for older in [k for k in models if k[:2] == key[:2]][:-2]:
+                del models[older]
         loading["seconds"] = time.perf_counter() - started
         return model, info, loading
 
@@ -269,17 +307,6 @@ def predict(
                 "[bad-features] featurized['features'] is not base64 of an .npz that holds "
                 f"'features' ({type(error).__name__}); pass on what featurize_composition returned."
             ) from None
-
-    def differing(trained_with: dict) -> list:
-        warnings = []
-        for package, wanted in trained_with.items():
-            try:
-                found = importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError:
-                found = "none"
-            if found.split(".")[:2] != wanted.split(".")[:2]:
-                warnings.append(f"{package} {found} here, {wanted} when the model was trained.")
-        return warnings
 
     model, info, loading = load(name, version)
     tags = info["tags"]
@@ -336,9 +363,5 @@ def predict(
             },
         },
         "stale": loading["stale"],
-        "warnings": [
-            *featurizing["warnings"],
-            *loading["warnings"],
-            *differing(json.loads(tags.get("requirements", "{}"))),
-        ],
+        "warnings": [*featurizing["warnings"], *loading["warnings"]],
     }

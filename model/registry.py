@@ -30,7 +30,7 @@ _QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",  # a uv.lock in the caller's folder would become the model's
 }
 # mlflow's own retries take minutes; a first question needs an answer sooner.
-_PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+_PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
 
 
 def public_address(uri: str) -> str:
@@ -65,7 +65,7 @@ def connected(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
             client = MlflowClient()
             with _environment(_PROBE):
                 client.search_registered_models(max_results=1)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
             raise _unreachable(uri, error) from None  # the chain would show the credentials
         try:
             yield client
@@ -118,10 +118,12 @@ def _scrubbed(error: Exception) -> str:
 
 
 def _unreachable(uri: str, error: Exception) -> RegistryUnreachable:
-    reason = _scrubbed(error).splitlines()[0][:300]
+    reason = _scrubbed(error).splitlines()[0]
+    if "(Caused by" in reason:  # requests nests the one thing worth reading in four others
+        reason = reason.rsplit(": ", 1)[-1].strip("()\"' ")
     return RegistryUnreachable(
         f"The MLflow registry at {public_address(uri)} does not answer: start it, or point "
-        f"MLFLOW_TRACKING_URI at one that runs. ({reason})"
+        f"MLFLOW_TRACKING_URI at one that runs. ({reason[:200]})"
     )
 
 

@@ -44,6 +44,7 @@ NEUTRAL = 1e-8  # the charge that numpy.isclose(charge, 0) still takes for zero
 MAX_LISTED = 4096  # oxidation-state combinations of one composition that are simply listed
 MAX_COMBINATIONS = 2.0**40  # ... that are decided at all (0.2 s; matminer would need months)
 PARSE_BLOCK = 8192  # formulas parsed together
+MAX_KEPT = 100_000  # tokens and brackets remembered between calls, a few MB
 WORK_BLOCK = 1 << 15  # floats of one work array, so that it stays in the processor's cache
 
 # ---- One formula ---------------------------------------------------------------------------
@@ -180,6 +181,7 @@ def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
 # ---- Many formulas -------------------------------------------------------------------------
 
 TOKEN = re.compile(r"[A-Z][a-z]?[0-9.]*|\n|.")  # of plain formulas joined by newlines
+BRACKET = re.compile(r"\((?:[A-Z][a-z]?[0-9.]*)+\)[0-9.]*")  # with no other inside
 END, UNUSUAL = complex(0, 0), complex(-1, 0)
 
 
@@ -206,6 +208,22 @@ class Tokens(dict[str, complex]):
         return value
 
 
+class Brackets(dict[str, str]):
+    """What a bracket such as "(PO4)2" is without it, "P2.0O8.0", worked out once."""
+
+    def __init__(self, known: dict[str, int]) -> None:
+        super().__init__()
+        self.known = known
+
+    def __missing__(self, bracket: str) -> str:
+        try:
+            value = "".join(f"{symbol}{n}" for symbol, n in parse_terms(bracket, self.known))
+        except FormulaError:
+            value = "?"  # parse_formula will find the reason again, at its place in the formula
+        self[bracket] = value
+        return value
+
+
 @dataclass
 class Compositions:
     """Compositions of one number of elements n: texts (rows,), numbers and amounts (n, rows)."""
@@ -214,6 +232,20 @@ class Compositions:
     numbers: Ints
     amounts: Floats
 
+    def take(self, which: npt.NDArray[Any]) -> Compositions:
+        """Some of them, in the order asked."""
+        return Compositions(self.texts[which], self.numbers[:, which], self.amounts[:, which])
+
+
+def join(parts: list[Compositions]) -> Compositions:
+    """Parts of one number of elements as one, in the order of the texts."""
+    whole = Compositions(
+        np.concatenate([part.texts for part in parts]),
+        np.concatenate([part.numbers for part in parts], axis=1),
+        np.concatenate([part.amounts for part in parts], axis=1),
+    )
+    return whole.take(np.argsort(whole.texts))
+
 
 class Parser:
     """Formulas to compositions: plain ones by one regular expression over a whole block."""
@@ -221,6 +253,7 @@ class Parser:
     def __init__(self, known: dict[str, int]) -> None:
         self.known = known
         self.tokens = Tokens(known)
+        self.brackets = Brackets(known)
 
     def parse(self, texts: Sequence[str]) -> tuple[list[Compositions], dict[int, str]]:
         """Compositions grouped by number of elements, and the reason by rejected text."""
@@ -245,24 +278,19 @@ class Parser:
                     np.array([start + row]), np.array([number]).T, np.array([amount]).T
                 )
                 found.setdefault(len(terms), []).append(one)
-        groups = [
-            Compositions(
-                np.concatenate([part.texts for part in parts]),
-                np.concatenate([part.numbers for part in parts], axis=1),
-                np.concatenate([part.amounts for part in parts], axis=1),
-            )
-            for parts in found.values()
-        ]
-        return groups, rejected
+        return [join(parts) for parts in found.values()], rejected
 
     def _plain(self, texts: Sequence[str]) -> Iterator[Compositions]:
-        """The compositions of the texts that are plain: symbols, amounts, no symbol twice."""
-        if len(self.tokens) > 100_000:
-            self.tokens.clear()
-            self.tokens["\n"] = END
+        """The compositions of the plain texts: symbols, amounts, brackets; no symbol twice."""
+        if len(self.tokens) + len(self.brackets) > MAX_KEPT:
+            self.tokens, self.brackets = Tokens(self.known), Brackets(self.known)
         # A text that would upset the joined one is sent to parse_formula by a token of its own.
         safe = [t if len(t) <= MAX_TEXT and "\n" not in t else "?" for t in texts]
-        found = TOKEN.findall("\n".join(safe))
+        joined = "\n".join(safe)
+        if "(" in joined:
+            brackets = self.brackets
+            joined = BRACKET.sub(lambda found: brackets[found[0]], joined)
+        found = TOKEN.findall(joined)
         codes = np.fromiter(map(self.tokens.__getitem__, found), np.complex128, len(found))
         numbers, amounts = codes.real.astype(np.intp), codes.imag
         ends = np.append(np.flatnonzero(numbers == 0), len(codes))
@@ -278,22 +306,31 @@ class Parser:
 
 
 def distinct(group: Compositions) -> tuple[Compositions, Ints]:
-    """The distinct compositions of a group by first appearance, and each row's place in them."""
-    order = np.argsort(group.texts, kind="stable")
-    texts, numbers = group.texts[order], group.numbers[:, order]
-    amounts = group.amounts[:, order]
-    packed = np.concatenate([numbers.astype(np.float64), amounts]).T.tobytes()
-    width = 16 * len(numbers)
+    """The distinct compositions of a group in order, and the place of every row among them."""
+    packed = np.concatenate([group.numbers.astype(np.float64), group.amounts]).T.tobytes()
+    width = 16 * len(group.numbers)
     seen: dict[bytes, int] = {}
-    place = [
-        seen.setdefault(packed[at : at + width], len(seen))
-        for at in range(0, len(packed), width)
-    ]
-    places = np.array(place, np.intp)
+    keys = (packed[at : at + width] for at in range(0, len(packed), width))
+    places = np.array([seen.setdefault(key, len(seen)) for key in keys], np.intp)
     first = np.flatnonzero(np.diff(np.maximum.accumulate(places), prepend=-1))
-    inverse = np.empty_like(places)
-    inverse[order] = places
-    return Compositions(texts[first], numbers[:, first], amounts[:, first]), inverse
+    return group.take(first), places
+
+
+def place_distinct(groups: list[Compositions], place: Ints) -> list[tuple[Compositions, Ints]]:
+    """The distinct compositions of all groups, each with its row among all, by first appearance.
+
+    The row is entered in place for every text of the groups.
+    """
+    parts = [distinct(group) for group in groups]
+    first = np.concatenate([unique.texts for unique, _ in parts] or [np.array([], np.intp)])
+    row = np.empty_like(first)
+    row[np.argsort(first)] = np.arange(len(first))
+    placed = []
+    for group, (unique, places) in zip(groups, parts, strict=True):
+        rows, row = row[: len(unique.texts)], row[len(unique.texts) :]
+        place[group.texts] = rows[places]
+        placed.append((unique, rows))
+    return placed
 
 
 # ---- Sums in matminer's order --------------------------------------------------------------
@@ -550,35 +587,192 @@ class CompositionFeaturizer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 self.tables = read_tables(arrays)
             self.labels = self.tables.labels
         else:
-            symbols = ["", *load_periodic_table()]
+            from pymatgen.core import Element
+
+            symbols = ["", *(Element.from_Z(z).symbol for z in range(1, 119))]
             self.matminer = load_matminer(self.names, self.preset)
             self.labels = self.matminer.feature_labels()
         known = {symbol: number for number, symbol in enumerate(symbols) if number}
         self.parser = Parser(known | {"D": 1, "T": 1})
         self.symbols = symbols
+        data = self.tables.properties if self.tables else np.empty((0, 1))
+        self.missing = np.flatnonzero(np.isnan(data[1:]).all(axis=1) & (data.size > 0)) + 1
 
     def featurize(
         self, formulas: Sequence[object]
     ) -> tuple[Floats, list[int], list[int], dict[int, str]]:
-        """Features of a list of formulas; never raises for what a formula is.
+        """Features of a list of formulas. It never raises for what is in the list.
 
         Args:
-            formulas: the texts; anything else in the list is rejected.
+            formulas: the texts; what is not text is rejected.
         Returns:
-            features: float64, C-contiguous, (n_unique_compositions, n_features): distinct
+            features: float64, C-contiguous, (n_unique_compositions, n_features), the distinct
                 compositions in order of first appearance.
             rows: the index into formulas of each accepted row, ascending.
-            index: for each accepted row its row in features.
-            rejected: the reason for every other row.
+            index: for each accepted row, its row in features.
+            rejected: for every other row, the reason.
         """
         rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
-        given: list[Any] = [formulas[row] for row in rows]
-        position = {text: k for k, text in enumerate(dict.fromkeys(given))}
-        groups, why = self.parser.parse(list(position))
-        why |= self._refuse(groups)
-        place = np.full(len(position), -1, np.intp)
-        features = self._features(groups, place)
-        index = place[np.fromiter(map(position.__getitem__, given), np.intp, len(given))]
+        given = [str(formulas[row]) for row in rows]
+        number = {text: k for k, text in enumerate(dict.fromkeys(given))}
+        groups, why = self.parser.parse(list(number))
+        groups = [self._accept(group, why) for group in groups]
+        place = np.full(len(number), -1, np.intp)  # of each distinct text in features
+        features = self._compute(place_distinct(groups, place), why, place)
+
+        text_of_row = np.fromiter(map(number.__getitem__, given), np.intp, len(given))
+        index = place[text_of_row]
         accepted = index >= 0
-        rejected = {row: why[position[formulas[row]]] for row in ...}
-        return features, np.array(rows)[accepted].tolist(), index[accepted].tolist(), rejected
+        reasons = {
+            rows[at]: why[text_of_row[at]] for at in np.flatnonzero(~accepted).tolist()
+        }
+        if len(rows) < len(formulas):
+            for row, formula in enumerate(formulas):
+                if not isinstance(formula, str):
+                    reasons[row] = f"a formula must be text, not {type(formula).__name__}"
+            reasons = dict(sorted(reasons.items()))
+        kept = np.array(rows, np.intp)[accepted]
+        return features, kept.tolist(), index[accepted].tolist(), reasons
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        """MLflow's face of `featurize`.
+
+        Args:
+            model_input: a DataFrame with a column "formula", or a list or Series of formulas.
+        Returns:
+            One row an input (with its index), one column a feature, NaN where it was rejected.
+        """
+        index = model_input.index if isinstance(model_input, pd.DataFrame | pd.Series) else None
+        if isinstance(model_input, pd.DataFrame):
+            model_input = model_input["formula"]
+        formulas = list(model_input)
+        features, rows, places, _ = self.featurize(formulas)
+        result = np.full((len(formulas), len(self.labels)), np.nan)
+        result[rows] = features[places]
+        return pd.DataFrame(result, columns=self.labels, index=index)
+
+    def _accept(self, group: Compositions, why: dict[int, str]) -> Compositions:
+        """The group without the compositions that cannot be featurized, whose reasons join why."""
+        if self.tables is None:
+            return group
+        reasons: dict[int, str] = {}
+        if self.missing.size:
+            for column in np.flatnonzero(np.isin(group.numbers, self.missing).any(axis=0)):
+                symbol = next(
+                    self.symbols[z] for z in group.numbers[:, column] if z in self.missing
+                )
+                reasons[int(column)] = f"the preset {self.preset!r} has no data for {symbol}"
+        if "IonProperty" in self.names and len(group.numbers) > 17:  # 5 states at most, mostly
+            states = self.tables.n_states[group.numbers].astype(np.float64)
+            for column in np.flatnonzero(states.prod(axis=0) > MAX_COMBINATIONS).tolist():
+                reasons[column] = "too many combinations of oxidation states to be searched"
+        if not reasons:
+            return group
+        keep = np.ones(len(group.texts), bool)
+        for column, reason in reasons.items():
+            keep[column] = False
+            why[int(group.texts[column])] = reason
+        return group.take(keep)
+
+    def _compute(
+        self, placed: list[tuple[Compositions, Ints]], why: dict[int, str], place: Ints
+    ) -> Floats:
+        """Features (n_unique, n_features) of distinct compositions and their rows in it."""
+        count = sum(len(rows) for _, rows in placed)
+        features = np.empty((count, len(self.labels)))
+        if self.tables is None:
+            return self._by_matminer(placed, features, why, place)
+        width = max(1, self.tables.properties.shape[1])
+        with np.errstate(all="ignore"):  # as matminer: 0/0 valence electrons give NaN
+            for group, rows in placed:
+                step = max(16, WORK_BLOCK // (width * len(group.numbers)))
+                for start in range(0, len(rows), step):
+                    part = slice(start, start + step)
+                    numbers, amounts = group.numbers[:, part], group.amounts[:, part]
+                    features[rows[part]] = compute(self.names, self.tables, numbers, amounts)
+        return features
+
+    def _by_matminer(
+        self,
+        placed: list[tuple[Compositions, Ints]],
+        features: Floats,
+        why: dict[int, str],
+        place: Ints,
+    ) -> Floats:
+        """The same by matminer, one composition at a time; what it fails on is rejected."""
+        from pymatgen.core import Composition
+
+        failed = np.zeros(len(features), bool)
+        for group, rows in placed:
+            for column, row in enumerate(rows.tolist()):
+                names = [self.symbols[z] for z in group.numbers[:, column]]
+                amounts = group.amounts[:, column].tolist()
+                try:
+                    composition = Composition(dict(zip(names, amounts, strict=True)))
+                    features[row] = self.matminer.featurize(composition)
+                except Exception as error:  # matminer's featurizers raise whatever they like
+                    failed[row] = True
+                    for text in np.flatnonzero(place == row).tolist():
+                        why[text] = f"matminer cannot featurize it: {error}"
+        moved = np.append(np.where(failed, -1, np.cumsum(~failed) - 1), -1)
+        place[:] = moved[place]
+        return features[~failed]
+
+
+def compute(names: list[str], tables: Tables, numbers: Ints, amounts: Floats) -> Floats:
+    """Features of compositions of equally many elements: (n, rows) to (rows, n_features)."""
+    total = python_sum(amounts)
+    out = np.empty((len(total), len(tables.labels)))
+    start = 0
+    for name in names:
+        if name == "Stoichiometry":
+            stop = start + 1 + len(NORMS)
+            stoichiometry(amounts, total, out[:, start:stop])
+        elif name == "ElementProperty":
+            stop = start + tables.properties.shape[1] * len(tables.stats)
+            element_property(tables, numbers, amounts, out[:, start:stop])
+        elif name == "ValenceOrbital":
+            stop = start + 4
+            valence_orbital(tables, numbers, amounts, out[:, start:stop])
+        else:
+            stop = start + 3
+            ion_property(tables, numbers, amounts, total, out[:, start:stop])
+        start = stop
+    return out
+
+
+def read_tables(arrays: Any) -> Tables:
+    """Tables from the loaded .npz of ``model/tables.py``."""
+    x = arrays["electronegativity"]
+    # On the worker, not when published: exp may differ in the last bit between machines.
+    character = 1.0 - np.exp(-0.25 * np.float_power(x[:, None] - x, 2))
+    return Tables(
+        labels=arrays["labels"].tolist(),
+        properties=arrays["properties"],
+        stats=arrays["stats"].tolist(),
+        valence=arrays["valence"],
+        states=arrays["oxidation_states"],
+        n_states=arrays["n_oxidation_states"],
+        ionic_character=character,
+    )
+
+
+def load_matminer(names: list[str], preset: str) -> Any:
+    """matminer's own featurizer for a configuration with others than the VECTORISED ones."""
+    from matminer.featurizers import composition
+    from matminer.featurizers.base import MultipleFeaturizer
+
+    makers = {
+        "ElementProperty": lambda cls: cls.from_preset(preset),
+        "ValenceOrbital": lambda cls: cls(props=["frac"]),
+        "IonProperty": lambda cls: cls(fast=True),
+    }
+    unknown = [name for name in names if not hasattr(composition, name)]
+    if unknown:
+        raise ValueError(f"no matminer composition featurizer is called {', '.join(unknown)}")
+    return MultipleFeaturizer(
+        [makers.get(name, lambda cls: cls())(getattr(composition, name)) for name in names]
+    )
+
+
+mlflow.models.set_model(CompositionFeaturizer())
