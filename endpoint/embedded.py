@@ -105,7 +105,7 @@ class EmbeddedEndpoint:
             EndpointUnavailable: the endpoint is closed.
             FunctionNotAllowed: the id is not registered, or not allowed.
             PayloadTooLarge: the arguments exceed what the service would take.
-            TypeError: the arguments are not JSON.
+            SerializationError: the arguments are not JSON (the SDK's own error).
         """
         function_id = str(function_id)
         if function_id not in self._functions:

@@ -280,19 +280,24 @@ def featurize_composition(
             )
         info = resolve()
         models, key = state["models"], (registry, name, info["version"])
-        if key not in models:
+        loaded = models.get(key)
+        if loaded is None:
             with locked("load"):  # MLflow hands a model from code over in a global: one at a time
-                if key not in models:
+                loaded = models.get(key)
+                if loaded is None:
+                    loading["cold"] = True
                     try:
-                        models[key] = materialize(info)
+                        loaded = materialize(info)
                     except ImportError as missing:
                         sentence = f"This worker lacks a package ({missing}); install it there."
                         raise error("package-missing", sentence) from None
-                    loading["cold"] = True
+                    models[key] = loaded
         with locked("models"):  # the one in use goes last, and of the others one is kept
-            model, loading["warnings"] = models[key] = models.pop(key)
+            models.pop(key, None)
+            models[key] = loaded
             for older in [k for k in models if k[:2] == key[:2]][:-2]:
                 del models[older]
+        model, loading["warnings"] = loaded
         loading["seconds"] = time.perf_counter() - started
         return model, info, loading
 

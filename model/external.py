@@ -113,6 +113,11 @@ def _check_fits(pipeline: Pipeline, featurizer: Featurizer) -> None:
             f"The model's columns are not the featurizer's: column {at + 1} is {names[at]!r} "
             f"for the one and {labels[at]!r} for the other."
         )
+    for _, step in pipeline.steps:
+        if "feature_names_in_" in vars(step):
+            # the columns are the same, so the names have served; workers send plain arrays, and
+            # scikit-learn would warn of that on every call
+            del step.feature_names_in_
     features, _, index, _ = featurizer.featurize(EXAMPLE_FORMULAS)
     try:
         values = np.asarray(pipeline.predict(features[index]), dtype=np.float64)
@@ -123,3 +128,12 @@ def _check_fits(pipeline: Pipeline, featurizer: Featurizer) -> None:
             f"The model should give one finite number a row; for {', '.join(EXAMPLE_FORMULAS)} it "
             f"gave {values.tolist()}."
         )
+    gap = features[index][:1].copy()
+    gap[0, ::2] = np.nan
+    try:
+        pipeline.predict(gap)
+    except ValueError as error:
+        raise TrainingError(
+            "The model takes no missing values, and the featurizer gives some where an element "
+            "lacks a property: publish a Pipeline that begins with a SimpleImputer."
+        ) from error

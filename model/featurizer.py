@@ -5,6 +5,7 @@ Training rows are featurized by the very code that will serve, loaded as a worke
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Featurizer:
     """A featurizer that can be published and that has featurized what the model is trained on.
 
     Attributes:
+        code: its source file, a copy that stays as it is while the model is being trained.
         configuration: what the artifact's code is told (its ``model_config``).
         artifacts: files it needs, by name.
         labels: names of the features, in order.
@@ -42,6 +44,7 @@ class Featurizer:
         loaded: the artifact, loaded.
     """
 
+    code: Path
     configuration: dict[str, Any]
     artifacts: dict[str, str]
     labels: list[str]
@@ -89,10 +92,11 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
         tables = folder / "tables.npz"
         write_tables(tables, list(featurizers), preset)
         artifacts["tables"] = str(tables)
+    code = Path(shutil.copy(CODE, folder))
     saved = folder / "featurizer"
     mlflow.pyfunc.save_model(
         saved,
-        python_model=str(CODE),
+        python_model=str(code),
         artifacts=artifacts or None,
         model_config=configuration,
         pip_requirements=["mlflow"],  # this copy stays here; naming one spares mlflow's guessing
@@ -100,5 +104,5 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
     loaded: _LoadedFeaturizer = mlflow.pyfunc.load_model(str(saved)).unwrap_python_model()
     labels = list(loaded.labels)
     table_file = Path(artifacts["tables"]) if artifacts else None
-    schema = schema_digest(labels, configuration, CODE, table_file)
-    return Featurizer(configuration, artifacts, labels, schema, loaded)
+    schema = schema_digest(labels, configuration, code, table_file)
+    return Featurizer(code, configuration, artifacts, labels, schema, loaded)

@@ -19,7 +19,6 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from . import flavor
 from .digest import artifact_digest
-from .featurizer import CODE as FEATURIZER_CODE
 from .featurizer import Featurizer
 from .forest import TRUSTED_TYPES, write_forest
 from .options import featurizer_name
@@ -100,7 +99,7 @@ def _log_featurizer(featurizer: Featurizer) -> str:
         flavor,
         name="featurizer",
         flavor_name="python_function",
-        code=FEATURIZER_CODE,
+        code=featurizer.code,
         artifacts=featurizer.artifacts,
         configuration=featurizer.configuration,
         requirements=featurizer_requirements(featurizer.needs_matminer),

@@ -22,13 +22,15 @@ STATS = {"minimum", "maximum", "range", "mean", "avg_dev", "std_dev", "mode"}
 
 
 def matminer_featurizer(featurizers: Sequence[str], preset: str) -> Any:
-    """matminer's own featurizer for a configuration: what the artifact must equal.
+    """Matminer's own featurizer for a configuration: what the artifact must equal.
 
     Args:
         featurizers: class names from ``matminer.featurizers.composition``.
         preset: of ElementProperty.
+
     Returns:
         A ``MultipleFeaturizer`` of them, in this order.
+
     Raises:
         ValueError: no such featurizer, or no such preset.
     """
@@ -55,17 +57,19 @@ def collect_tables(featurizers: Sequence[str], preset: str) -> dict[str, npt.NDA
         featurizers: some of ``VECTORISED``, in the order of their features.
         preset: of ElementProperty: magpie, deml, matminer, matscholar_el, megnet_el, and
             whatever else ``ElementProperty.from_preset`` knows.
+
     Returns:
         featurizers, preset, symbols (119,), labels (n_features,);
         properties (119, n_properties) in the preset's units and stats (n_stats,), both empty
         without ElementProperty; valence (119, 5) electrons in s, p, d, f and all (Magpie);
         electronegativity (119,), Pauling; oxidation_states (119, most), ascending, padded with
         the last, and n_oxidation_states (119,), pymatgen's common ones. NaN: no data.
+
     Raises:
         ValueError: a featurizer or a statistic that the artifact does not compute itself.
     """
     from matminer.utils.data import MagpieData, PymatgenData
-    from pymatgen.core import Element
+    from pymatgen.core.periodic_table import Element
 
     if not set(featurizers) <= set(VECTORISED):
         raise ValueError(f"tables exist for {', '.join(VECTORISED)}, not for {featurizers}")
@@ -83,8 +87,9 @@ def collect_tables(featurizers: Sequence[str], preset: str) -> dict[str, npt.NDA
         electronegativity = property_table(PymatgenData(), elements, ["X"])[:, 0]
     states = [sorted(PymatgenData().get_oxidation_states(element)) for element in elements]
     most = max(len(some) for some in states)
-    padded = [[0.0] * most] + [(some + [some[-1]] * most)[:most] if some else [0] * most
-                               for some in states]
+    padded = [[0.0] * most] + [
+        (some + [some[-1]] * most)[:most] if some else [0] * most for some in states
+    ]
     return {
         "featurizers": np.array(featurizers),
         "preset": np.array(preset),

@@ -20,23 +20,23 @@ power goes through the C library's ``pow``, as Python's ``**`` does. Tests compa
 from __future__ import annotations
 
 import itertools
-import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import mlflow
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from mlflow.pyfunc.model import PythonModel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 Terms = list[tuple[str, float]]
 
-VECTORISED = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
-NORMS = (2, 3, 5, 7, 10)  # the p of Stoichiometry's p-norms, after the 0-norm
+NORMS = np.array([2.0, 3.0, 5.0, 7.0, 10.0])  # Stoichiometry's p, after the 0-norm
+ROOTS = 1.0 / NORMS
 
 MAX_TEXT = 1000  # characters
 MIN_AMOUNT, MAX_AMOUNT = 1e-8, 1e12  # pymatgen drops an element below the first
@@ -61,7 +61,7 @@ PIECE = re.compile(
     r"|(?P<open>[(\[{])|[\s@]+|(?P<other>.)",
     re.DOTALL,
 )
-PAIRS = {"(": ")", "[": "]", "{": "}", "·": "·"}
+PAIRS = {"(": ")", "[": "]", "{": "}"}
 HINTS = {
     "-": "amounts must be positive, and charges are not part of a composition",
     "+": "charges are not part of a composition",
@@ -78,6 +78,43 @@ def merge(terms: Iterable[tuple[str, float]], factor: float) -> Terms:
     return list(amounts.items())
 
 
+class Reader:
+    """A formula being read: the terms of the innermost open bracket, and what is around it.
+
+    An adduct ("·5H2O") is a bracket too, open from its dot to the next dot or the end.
+    """
+
+    def __init__(self) -> None:
+        self.terms: Terms = []
+        self.outer: list[tuple[str, int, float, Terms]] = []  # sign, place, factor, terms before
+
+    def open(self, sign: str, place: int, factor: float = 1.0) -> None:
+        """A bracket opens, or an adduct with its factor in front."""
+        self.outer.append((sign, place, factor, self.terms))
+        self.terms = []
+
+    def close(self, factor: float = 1.0) -> None:
+        """The innermost bracket or adduct closes, with the factor behind it."""
+        sign, place, given, before = self.outer.pop()
+        if not self.terms:
+            raise FormulaError(f"nothing follows {sign!r} at position {place}")
+        self.terms = before + merge(self.terms, given * factor)
+
+    def close_sign(self, sign: str, place: int, factor: float) -> None:
+        """A closing bracket is read."""
+        if not self.outer or PAIRS.get(self.outer[-1][0]) != sign:
+            raise FormulaError(f"{sign!r} at position {place} closes no bracket")
+        self.close(factor)
+
+    def end_part(self) -> None:
+        """The end of the formula, or of what stands before a dot: no bracket may be open."""
+        if self.outer and self.outer[-1][0] not in PAIRS:
+            self.close()
+        if self.outer:
+            sign, place = self.outer[-1][:2]
+            raise FormulaError(f"{sign!r} at position {place} is not closed")
+
+
 def parse_terms(text: str, known: dict[str, int]) -> Terms:
     """Read one formula: brackets, fractions, adducts (CuSO4·5H2O), subscripts, spaces.
 
@@ -87,49 +124,31 @@ def parse_terms(text: str, known: dict[str, int]) -> Terms:
     Args:
         text: the formula.
         known: atomic number by element symbol.
+
     Raises:
         FormulaError: names the symbol or the place (counted from 1).
     """
-    terms: Terms = []
-    outer: list[tuple[str, int, float, Terms]] = []  # open brackets: sign, place, factor, before
-
-    def close(sign: str, factor: float) -> None:
-        nonlocal terms
-        _, place, multiplier, before = outer.pop()
-        if not terms:
-            raise FormulaError(f"nothing follows {sign!r} at position {place}")
-        terms = before + merge(terms, multiplier * factor)
-
+    reader = Reader()
     for piece in PIECE.finditer(text.translate(SUBSCRIPTS)):
         place = piece.start() + 1
         amount = amount_of(piece)
         if symbol := piece["symbol"]:
             if symbol not in known:
                 raise FormulaError(f"{symbol!r} at position {place} is not an element")
-            terms.append((symbol, amount))
+            reader.terms.append((symbol, amount))
         elif sign := piece["open"]:
-            outer.append((sign, place, 1.0, terms))
-            terms = []
+            reader.open(sign, place)
         elif sign := piece["close"]:
-            if not outer or PAIRS[outer[-1][0]] != sign:
-                raise FormulaError(f"{sign!r} at position {place} closes no bracket")
-            close(outer[-1][0], amount)
-        elif piece["dot"]:
-            if outer and outer[-1][0] == "·":
-                close("·", 1.0)
-            if outer:
-                raise FormulaError(f"{outer[-1][0]!r} at position {outer[-1][1]} is not closed")
-            if not terms:
-                raise FormulaError(f"{piece['dot']!r} at position {place} follows nothing")
-            outer.append(("·", place, amount, terms))
-            terms = []
+            reader.close_sign(sign, place, amount)
+        elif dot := piece["dot"]:
+            reader.end_part()
+            if not reader.terms:
+                raise FormulaError(f"{dot!r} at position {place} follows nothing")
+            reader.open(dot, place, amount)
         elif other := piece["other"]:
             raise FormulaError(f"{other!r} at position {place} {why_not(other)}")
-    if outer and outer[-1][0] == "·":
-        close("·", 1.0)
-    if outer:
-        raise FormulaError(f"{outer[-1][0]!r} at position {outer[-1][1]} is not closed")
-    return merge(terms, 1.0)
+    reader.end_part()
+    return merge(reader.terms, 1.0)
 
 
 def amount_of(piece: re.Match[str]) -> float:
@@ -178,49 +197,28 @@ def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
     return [(number, sum(a for n, a in kept if n == number)) for number in numbers]
 
 
+def not_text(formula: object) -> str:
+    """The reason to reject what is not a string."""
+    return f"a formula must be text, not {type(formula).__name__}"
+
+
 # ---- Many formulas -------------------------------------------------------------------------
 
 TOKEN = re.compile(r"[A-Z][a-z]?[0-9.]*|\n|.")  # of plain formulas joined by newlines
 BRACKET = re.compile(r"\((?:[A-Z][a-z]?[0-9.]*)+\)[0-9.]*")  # with no other inside
-END, UNUSUAL = complex(0, 0), complex(-1, 0)
+END, UNUSUAL = complex(0), complex(-1)  # the latter sends a formula to parse_formula
+HYDROGENS = ("D", "T")  # counted as H, but added up in a way of their own
 
 
-class Tokens(dict[str, complex]):
-    """What a token such as "Fe2" stands for, worked out once: (atomic number) + (amount) j.
+class Memo(dict[str, Any]):
+    """What a function made of each text so far."""
 
-    Complex, so that one pass makes one array of both. UNUSUAL sends a formula to `parse_formula`.
-    """
-
-    def __init__(self, known: dict[str, int]) -> None:
-        super().__init__({"\n": END})
-        self.known = {symbol: number for symbol, number in known.items() if symbol not in "DT"}
-
-    def __missing__(self, token: str) -> complex:
-        symbol = token[:2] if token[1:2].islower() else token[:1]
-        number = self.known.get(symbol)
-        text = token[len(symbol) :]
-        value = UNUSUAL
-        if number is not None and text.count(".") <= 1 and text != ".":
-            amount = float(text) if text else 1.0
-            if MIN_AMOUNT <= amount <= MAX_AMOUNT:
-                value = complex(number, amount)
-        self[token] = value
-        return value
-
-
-class Brackets(dict[str, str]):
-    """What a bracket such as "(PO4)2" is without it, "P2.0O8.0", worked out once."""
-
-    def __init__(self, known: dict[str, int]) -> None:
+    def __init__(self, make: Callable[[str], Any]) -> None:
         super().__init__()
-        self.known = known
+        self.make = make
 
-    def __missing__(self, bracket: str) -> str:
-        try:
-            value = "".join(f"{symbol}{n}" for symbol, n in parse_terms(bracket, self.known))
-        except FormulaError:
-            value = "?"  # parse_formula will find the reason again, at its place in the formula
-        self[bracket] = value
+    def __missing__(self, text: str) -> Any:
+        value = self[text] = self.make(text)
         return value
 
 
@@ -239,6 +237,8 @@ class Compositions:
 
 def join(parts: list[Compositions]) -> Compositions:
     """Parts of one number of elements as one, in the order of the texts."""
+    if len(parts) == 1:
+        return parts[0]
     whole = Compositions(
         np.concatenate([part.texts for part in parts]),
         np.concatenate([part.numbers for part in parts], axis=1),
@@ -252,8 +252,25 @@ class Parser:
 
     def __init__(self, known: dict[str, int]) -> None:
         self.known = known
-        self.tokens = Tokens(known)
-        self.brackets = Brackets(known)
+        self.tokens, self.brackets = Memo(self._token), Memo(self._bracket)
+
+    def _token(self, token: str) -> complex:
+        """A token such as "Fe2" as atomic number + amount j: one pass makes one array of both."""
+        symbol = token[:2] if token[1:2].islower() else token[:1]
+        amount = token[len(symbol) :] or "1"
+        if symbol == "\n":
+            return END
+        if symbol not in self.known or symbol in HYDROGENS or amount.count(".") > 1:
+            return UNUSUAL
+        value = 0.0 if amount == "." else float(amount)
+        return complex(self.known[symbol], value) if MIN_AMOUNT <= value <= MAX_AMOUNT else UNUSUAL
+
+    def _bracket(self, bracket: str) -> str:
+        """A bracket such as "(PO4)2" without it: "P2.0O8.0"."""
+        try:
+            return "".join(f"{symbol}{n}" for symbol, n in parse_terms(bracket, self.known))
+        except FormulaError:
+            return "?"  # parse_formula will find the reason again, at its place in the formula
 
     def parse(self, texts: Sequence[str]) -> tuple[list[Compositions], dict[int, str]]:
         """Compositions grouped by number of elements, and the reason by rejected text."""
@@ -283,7 +300,7 @@ class Parser:
     def _plain(self, texts: Sequence[str]) -> Iterator[Compositions]:
         """The compositions of the plain texts: symbols, amounts, brackets; no symbol twice."""
         if len(self.tokens) + len(self.brackets) > MAX_KEPT:
-            self.tokens, self.brackets = Tokens(self.known), Brackets(self.known)
+            self.tokens, self.brackets = Memo(self._token), Memo(self._bracket)
         # A text that would upset the joined one is sent to parse_formula by a token of its own.
         safe = [t if len(t) <= MAX_TEXT and "\n" not in t else "?" for t in texts]
         joined = "\n".join(safe)
@@ -307,13 +324,16 @@ class Parser:
 
 def distinct(group: Compositions) -> tuple[Compositions, Ints]:
     """The distinct compositions of a group in order, and the place of every row among them."""
+    if len(group.texts) == 1:
+        return group, np.zeros(1, np.intp)
     packed = np.concatenate([group.numbers.astype(np.float64), group.amounts]).T.tobytes()
     width = 16 * len(group.numbers)
     seen: dict[bytes, int] = {}
     keys = (packed[at : at + width] for at in range(0, len(packed), width))
     places = np.array([seen.setdefault(key, len(seen)) for key in keys], np.intp)
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(places), prepend=-1))
-    return group.take(first), places
+    if len(seen) == len(places):
+        return group, places
+    return group.take(np.unique(places, return_index=True)[1]), places
 
 
 def place_distinct(groups: list[Compositions], place: Ints) -> list[tuple[Compositions, Ints]]:
@@ -371,6 +391,7 @@ class Tables:
     """Element data by atomic number (row 0 unused), from the .npz of ``model/tables.py``.
 
     Attributes:
+        missing: (119,), elements for which the preset has no data at all.
         properties: (119, n_properties), the preset's, in its own units.
         stats: the preset's statistics, in order.
         valence: (119, 5), electrons in s, p, d, f and in all.
@@ -379,6 +400,8 @@ class Tables:
     """
 
     labels: list[str]
+    symbols: list[str]
+    missing: npt.NDArray[np.bool_]
     properties: Floats
     stats: list[str]
     valence: Floats
@@ -387,25 +410,22 @@ class Tables:
     ionic_character: Floats
 
 
-def stoichiometry(amounts: Floats, total: Floats, out: Floats) -> None:
-    """p-norms of the atomic fractions, into out (rows, 6)."""
-    fractions = amounts / total
-    out[:, 0] = len(amounts)
-    for column, p in enumerate(NORMS, start=1):
-        # float_power is the C library's pow, as Python's ** is; numpy's power may use SIMD code.
-        out[:, column] = np.float_power(fold(np.float_power(fractions, p)), 1.0 / p)
+def stoichiometry(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
+    """p-norms of the atomic fractions: (rows, 6)."""
+    # float_power is the C library's pow, as Python's ** is; numpy's power may be its own code.
+    powers = fold(np.float_power((amounts / total)[:, :, None], NORMS))
+    count = np.full((len(total), 1), float(len(amounts)))
+    return np.concatenate([count, np.float_power(powers, ROOTS)], axis=1)
 
 
-def element_property(
-    tables: Tables, numbers: Ints, amounts: Floats, out: Floats
-) -> None:
-    """Statistics of element properties, into out (rows, n_properties * n_stats)."""
-    values = tables.properties[numbers]  # (n, rows, properties)
+def element_property(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
+    """Statistics of element properties: (rows, n_properties * n_stats)."""
+    values = tables.properties[numbers]  # (n, rows, n_properties)
     weights = amounts[:, :, None]
     scale = numpy_sum(amounts)[:, None]
     low, high = values.min(axis=0), values.max(axis=0)
     mean = numpy_sum(values * weights) / scale
-    shaped = out.reshape(len(out), -1, len(tables.stats))
+    out = np.empty((*mean.shape, len(tables.stats)))
     for column, stat in enumerate(tables.stats):
         if stat == "minimum":
             result = low
@@ -421,18 +441,20 @@ def element_property(
             result = weighted_deviation(values - mean, amounts)
         else:
             result = mode(values, amounts)
-        shaped[:, :, column] = result
+        out[:, :, column] = result
+    return out.reshape(len(total), -1)
 
 
 def mode(values: Floats, amounts: Floats) -> Floats:
     """The least value among the elements with (nearly) the largest amount: (rows, properties)."""
     most = amounts.max(axis=0)
     frequent = np.abs(amounts - most) <= 1e-8 + 1e-5 * most  # numpy.isclose
-    return np.where(frequent[:, :, None], values, np.inf).min(axis=0)
+    least: Floats = np.where(frequent[:, :, None], values, np.inf).min(axis=0)
+    return least
 
 
 def weighted_deviation(differences: Floats, amounts: Floats) -> Floats:
-    """matminer's weighted standard deviation of (n, rows, properties): (rows, properties)."""
+    """The weighted standard deviation of (n, rows, properties): (rows, properties)."""
     if len(amounts) == 1:
         return np.zeros(differences.shape[1:])
     scale = numpy_sum(amounts)
@@ -441,33 +463,36 @@ def weighted_deviation(differences: Floats, amounts: Floats) -> Floats:
     # fuse multiply and add; vecdot calls the same kernel, on contiguous rows.
     squares = np.ascontiguousarray(np.moveaxis(differences * differences, 0, -1))
     weights = np.ascontiguousarray(amounts.T)[:, None, :]
-    return np.sqrt(beta[:, None] * np.vecdot(squares, weights))
+    deviation: Floats = np.sqrt(beta[:, None] * np.vecdot(squares, weights))
+    return deviation
 
 
-def valence_orbital(tables: Tables, numbers: Ints, amounts: Floats, out: Floats) -> None:
-    """Fractions of the valence electrons in s, p, d and f, into out (rows, 4)."""
+def valence_orbital(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
+    """Fractions of the valence electrons in s, p, d and f: (rows, 4)."""
     scale = numpy_sum(amounts)[:, None]
     mean = numpy_sum(tables.valence[numbers] * amounts[:, :, None]) / scale
-    out[:] = mean[:, :4] / mean[:, 4:]
+    return mean[:, :4] / mean[:, 4:]
 
 
-def ion_property(
-    tables: Tables, numbers: Ints, amounts: Floats, total: Floats, out: Floats
-) -> None:
-    """Whether a neutral compound is possible; largest and mean ionic character: out (rows, 3)."""
+def ion_property(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
+    """Whether a neutral compound is possible; largest and mean ionic character: (rows, 3)."""
     if len(numbers) == 1:
-        out[:] = (1.0, 0.0, 0.0)
-        return
+        return np.tile([1.0, 0.0, 0.0], (len(total), 1))
     fractions = amounts / total
-    largest, mean = np.zeros(len(out)), np.zeros(len(out))
+    largest, mean = np.zeros(len(total)), np.zeros(len(total))
     for a, b in itertools.combinations(range(len(numbers)), 2):
         character = tables.ionic_character[numbers[a], numbers[b]]
         mean += fractions[a] * fractions[b] * character
         np.maximum(largest, character, out=largest)
-    out[:, 0] = neutral_possible(tables, numbers, amounts)
-    out[:, 1] = largest
-    out[:, 2] = mean
+    return np.stack([neutral_possible(tables, numbers, amounts), largest, mean], axis=1)
 
+
+VECTORISED = {
+    "Stoichiometry": stoichiometry,
+    "ElementProperty": element_property,
+    "ValenceOrbital": valence_orbital,
+    "IonProperty": ion_property,
+}
 
 # ---- Charge neutrality: does any choice of one oxidation state an element add up to zero? ----
 
@@ -478,17 +503,18 @@ def neutral_possible(tables: Tables, numbers: Ints, amounts: Floats) -> npt.NDAr
     The charge of a choice is summed here in whatever order is quick. Where rounding could tip
     the comparison (amounts near 1e8, charges near 1e-8), it is done again by matminer's np.dot.
     """
+    combinations = tables.n_states[numbers].prod(axis=0)
+    if combinations.sum() <= 64:  # so few that arrays would cost more than they save
+        pairs = zip(numbers.T, amounts.T, strict=True)
+        return np.array([as_matminer(tables, number, amount) for number, amount in pairs])
     possible = np.zeros(numbers.shape[1], bool)
-    combinations = np.prod(tables.n_states[numbers], axis=0, dtype=np.float64)
-    ends = tables.states[numbers][:, :, [0, -1]] * amounts[:, :, None]  # least and largest
-    bounds = ends.sum(axis=0)
-    noise = 1e-15 * len(numbers) * np.abs(ends).max(axis=2).sum(axis=0)
+    least = (tables.states[:, 0][numbers] * amounts).sum(axis=0)
+    most = (tables.states[:, -1][numbers] * amounts).sum(axis=0)
+    noise = 1e-14 * len(numbers) * amounts.sum(axis=0)  # no oxidation state is beyond 10
     slack = NEUTRAL + noise
-    undecided = np.flatnonzero(
-        (combinations > 0) & (bounds[:, 0] <= slack) & (bounds[:, 1] >= -slack)
-    )
+    undecided = np.flatnonzero((combinations > 0) & (least <= slack) & (most >= -slack))
     listed = undecided[combinations[undecided] <= MAX_LISTED]
-    block = np.cumsum(combinations[listed]) // (MAX_LISTED * 64)
+    block = np.cumsum(combinations[listed]) // (64 * MAX_LISTED)
     for rows in np.split(listed, np.flatnonzero(np.diff(block)) + 1):
         if len(rows):
             charge = least_charge(tables, numbers[:, rows], amounts[:, rows])
@@ -512,20 +538,23 @@ def least_charge(tables: Tables, numbers: Ints, amounts: Floats) -> Floats:
         charge = np.repeat(charge, count)
         owner = np.repeat(owner, count)
         charge += tables.states[number[owner], choice] * amount[owner]
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    starts = np.searchsorted(owner, np.arange(numbers.shape[1]))
     least: Floats = np.minimum.reduceat(np.abs(charge), starts)
     return least
 
 
-def state_lists(tables: Tables, numbers: Ints) -> list[Floats]:
+def state_lists(tables: Tables, numbers: Ints) -> list[list[float]]:
     """The oxidation states of each element of one composition."""
-    return [tables.states[z, : tables.n_states[z]] for z in numbers.tolist()]
+    return [tables.states[z, : tables.n_states[z]].tolist() for z in numbers.tolist()]
 
 
 def as_matminer(tables: Tables, numbers: Ints, amounts: Floats) -> bool:
-    """One composition exactly as matminer does it: BLAS dot products, numpy.isclose."""
-    combinations = np.array(list(itertools.product(*state_lists(tables, numbers))))
-    return bool(np.isclose(np.vecdot(combinations, np.ascontiguousarray(amounts)), 0).any())
+    """One composition exactly as matminer does it, by BLAS dot products."""
+    combinations = list(itertools.product(*state_lists(tables, numbers)))
+    if not combinations:
+        return False
+    charges = np.vecdot(np.array(combinations), np.ascontiguousarray(amounts))
+    return bool((np.abs(charges) <= NEUTRAL).any())
 
 
 def meet_in_the_middle(tables: Tables, numbers: Ints, amounts: Floats) -> float:
@@ -534,7 +563,8 @@ def meet_in_the_middle(tables: Tables, numbers: Ints, amounts: Floats) -> float:
     The charges of two halves are listed and matched by bisection: the square root of the work.
     """
     halves = [np.zeros(1), np.zeros(1)]
-    shares = [s * a for s, a in zip(state_lists(tables, numbers), amounts, strict=True)]
+    states = state_lists(tables, numbers)
+    shares = [np.array(some) * amount for some, amount in zip(states, amounts, strict=True)]
     for share in sorted(shares, key=len, reverse=True):
         smaller = int(len(halves[0]) > len(halves[1]))
         halves[smaller] = np.unique(halves[smaller][:, None] + share)
@@ -547,7 +577,7 @@ def meet_in_the_middle(tables: Tables, numbers: Ints, amounts: Floats) -> float:
 # ---- The model -----------------------------------------------------------------------------
 
 
-class CompositionFeaturizer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class CompositionFeaturizer(PythonModel):
     """Formulas to features. See `featurize`; `predict` is the same behind MLflow's interface.
 
     A formula is rejected, with a reason, if it is no text, empty, over 1,000 characters, has an
@@ -569,6 +599,7 @@ class CompositionFeaturizer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         Args:
             context: model_config {"featurizers": [class names], "element_property_preset": name},
                 artifacts {"tables": path of the .npz}.
+
         Raises:
             ValueError: the tables were made for another configuration.
         """
@@ -577,26 +608,13 @@ class CompositionFeaturizer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self.tables: Tables | None = None
         self.matminer: Any = None
         if set(self.names) <= set(VECTORISED):
-            with np.load(context.artifacts["tables"], allow_pickle=False) as arrays:
-                made_for = (arrays["featurizers"].tolist(), str(arrays["preset"]))
-                if made_for != (self.names, self.preset):
-                    raise ValueError(
-                        f"the tables are for {made_for}, not for {(self.names, self.preset)}"
-                    )
-                symbols = arrays["symbols"].tolist()
-                self.tables = read_tables(arrays)
-            self.labels = self.tables.labels
+            self.tables = read_tables(context.artifacts["tables"], self.names, self.preset)
+            self.symbols, self.labels = self.tables.symbols, self.tables.labels
         else:
-            from pymatgen.core import Element
-
-            symbols = ["", *(Element.from_Z(z).symbol for z in range(1, 119))]
-            self.matminer = load_matminer(self.names, self.preset)
+            self.matminer, self.symbols = load_matminer(self.names, self.preset)
             self.labels = self.matminer.feature_labels()
-        known = {symbol: number for number, symbol in enumerate(symbols) if number}
-        self.parser = Parser(known | {"D": 1, "T": 1})
-        self.symbols = symbols
-        data = self.tables.properties if self.tables else np.empty((0, 1))
-        self.missing = np.flatnonzero(np.isnan(data[1:]).all(axis=1) & (data.size > 0)) + 1
+        known = {symbol: number for number, symbol in enumerate(self.symbols) if number}
+        self.parser = Parser(known | dict.fromkeys(HYDROGENS, 1))
 
     def featurize(
         self, formulas: Sequence[object]
@@ -605,6 +623,7 @@ class CompositionFeaturizer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         Args:
             formulas: the texts; what is not text is rejected.
+
         Returns:
             features: float64, C-contiguous, (n_unique_compositions, n_features), the distinct
                 compositions in order of first appearance.
@@ -613,154 +632,143 @@ class CompositionFeaturizer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             rejected: for every other row, the reason.
         """
         rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
-        given = [str(formulas[row]) for row in rows]
+        given = cast("list[str]", [formulas[row] for row in rows])
         number = {text: k for k, text in enumerate(dict.fromkeys(given))}
-        groups, why = self.parser.parse(list(number))
-        groups = [self._accept(group, why) for group in groups]
-        place = np.full(len(number), -1, np.intp)  # of each distinct text in features
-        features = self._compute(place_distinct(groups, place), why, place)
-
         text_of_row = np.fromiter(map(number.__getitem__, given), np.intp, len(given))
+
+        groups, why = self.parser.parse(list(number))
+        place = np.full(len(number), -1, np.intp)  # of each distinct text in features
+        placed = place_distinct(groups, place)
+        features = np.empty((sum(len(where) for _, where in placed), len(self.labels)))
+        refused: dict[int, str] = {}  # by row of features
+        for group, where in placed:
+            fill = self._by_matminer if self.tables is None else self._by_tables
+            refused |= fill(group, where, features)
+        if refused:
+            features = self._drop(refused, features, place, why)
+
         index = place[text_of_row]
         accepted = index >= 0
-        reasons = {
-            rows[at]: why[text_of_row[at]] for at in np.flatnonzero(~accepted).tolist()
+        texts = dict(zip(rows, text_of_row.tolist(), strict=True))
+        kept = np.array(rows, np.intp)[accepted].tolist()
+        rejected = {
+            row: why[texts[row]] if row in texts else not_text(formulas[row])
+            for row in sorted(set(range(len(formulas))).difference(kept))
         }
-        if len(rows) < len(formulas):
-            for row, formula in enumerate(formulas):
-                if not isinstance(formula, str):
-                    reasons[row] = f"a formula must be text, not {type(formula).__name__}"
-            reasons = dict(sorted(reasons.items()))
-        kept = np.array(rows, np.intp)[accepted]
-        return features, kept.tolist(), index[accepted].tolist(), reasons
+        return features, kept, index[accepted].tolist(), rejected
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """MLflow's face of `featurize`.
 
         Args:
+            context: not used.
             model_input: a DataFrame with a column "formula", or a list or Series of formulas.
+            params: not used.
+
         Returns:
             One row an input (with its index), one column a feature, NaN where it was rejected.
         """
-        index = model_input.index if isinstance(model_input, pd.DataFrame | pd.Series) else None
-        if isinstance(model_input, pd.DataFrame):
-            model_input = model_input["formula"]
-        formulas = list(model_input)
-        features, rows, places, _ = self.featurize(formulas)
+        index = getattr(model_input, "index", None)  # a list has a method of this name
+        formulas = model_input["formula"] if isinstance(model_input, pd.DataFrame) else model_input
+        features, rows, places, _ = self.featurize(list(formulas))
         result = np.full((len(formulas), len(self.labels)), np.nan)
         result[rows] = features[places]
-        return pd.DataFrame(result, columns=self.labels, index=index)
+        return pd.DataFrame(result, None if callable(index) else index, self.labels)
 
-    def _accept(self, group: Compositions, why: dict[int, str]) -> Compositions:
-        """The group without the compositions that cannot be featurized, whose reasons join why."""
-        if self.tables is None:
-            return group
-        reasons: dict[int, str] = {}
-        if self.missing.size:
-            for column in np.flatnonzero(np.isin(group.numbers, self.missing).any(axis=0)):
-                symbol = next(
-                    self.symbols[z] for z in group.numbers[:, column] if z in self.missing
-                )
-                reasons[int(column)] = f"the preset {self.preset!r} has no data for {symbol}"
-        if "IonProperty" in self.names and len(group.numbers) > 17:  # 5 states at most, mostly
-            states = self.tables.n_states[group.numbers].astype(np.float64)
-            for column in np.flatnonzero(states.prod(axis=0) > MAX_COMBINATIONS).tolist():
-                reasons[column] = "too many combinations of oxidation states to be searched"
-        if not reasons:
-            return group
-        keep = np.ones(len(group.texts), bool)
-        for column, reason in reasons.items():
-            keep[column] = False
-            why[int(group.texts[column])] = reason
-        return group.take(keep)
-
-    def _compute(
-        self, placed: list[tuple[Compositions, Ints]], why: dict[int, str], place: Ints
-    ) -> Floats:
-        """Features (n_unique, n_features) of distinct compositions and their rows in it."""
-        count = sum(len(rows) for _, rows in placed)
-        features = np.empty((count, len(self.labels)))
-        if self.tables is None:
-            return self._by_matminer(placed, features, why, place)
+    def _by_tables(self, group: Compositions, rows: Ints, features: Floats) -> dict[int, str]:
+        """Fill the rows of features for a group; the reason for each that cannot be had."""
+        assert self.tables is not None
+        refused = unfit(self.tables, self.names, self.preset, group.numbers)
+        columns = np.array([c for c in range(len(rows)) if c not in refused], np.intp)
         width = max(1, self.tables.properties.shape[1])
-        with np.errstate(all="ignore"):  # as matminer: 0/0 valence electrons give NaN
-            for group, rows in placed:
-                step = max(16, WORK_BLOCK // (width * len(group.numbers)))
-                for start in range(0, len(rows), step):
-                    part = slice(start, start + step)
-                    numbers, amounts = group.numbers[:, part], group.amounts[:, part]
-                    features[rows[part]] = compute(self.names, self.tables, numbers, amounts)
-        return features
+        step = max(16, WORK_BLOCK // (width * len(group.numbers)))
+        with np.errstate(all="ignore"):  # as matminer: no valence electrons give 0/0 = NaN
+            for start in range(0, len(columns), step):
+                part = columns[start : start + step]
+                numbers, amounts = group.numbers[:, part], group.amounts[:, part]
+                total = python_sum(amounts)
+                blocks = [
+                    VECTORISED[name](self.tables, numbers, amounts, total) for name in self.names
+                ]
+                features[rows[part]] = np.concatenate(blocks, axis=1)
+        return {int(rows[column]): reason for column, reason in refused.items()}
 
-    def _by_matminer(
-        self,
-        placed: list[tuple[Compositions, Ints]],
-        features: Floats,
-        why: dict[int, str],
-        place: Ints,
+    def _by_matminer(self, group: Compositions, rows: Ints, features: Floats) -> dict[int, str]:
+        """The same by matminer, one composition at a time."""
+        from pymatgen.core.composition import Composition
+
+        refused = {}
+        for row, numbers, amounts in zip(
+            rows.tolist(), group.numbers.T.tolist(), group.amounts.T.tolist(), strict=True
+        ):
+            names = [self.symbols[z] for z in numbers]
+            composition = Composition(dict(zip(names, amounts, strict=True)))
+            try:
+                features[row] = self.matminer.featurize(composition)
+            except Exception as error:  # noqa: BLE001 matminer's featurizers raise anything
+                refused[row] = f"matminer cannot featurize it: {error}"
+        return refused
+
+    @staticmethod
+    def _drop(
+        refused: dict[int, str], features: Floats, place: Ints, why: dict[int, str]
     ) -> Floats:
-        """The same by matminer, one composition at a time; what it fails on is rejected."""
-        from pymatgen.core import Composition
-
-        failed = np.zeros(len(features), bool)
-        for group, rows in placed:
-            for column, row in enumerate(rows.tolist()):
-                names = [self.symbols[z] for z in group.numbers[:, column]]
-                amounts = group.amounts[:, column].tolist()
-                try:
-                    composition = Composition(dict(zip(names, amounts, strict=True)))
-                    features[row] = self.matminer.featurize(composition)
-                except Exception as error:  # matminer's featurizers raise whatever they like
-                    failed[row] = True
-                    for text in np.flatnonzero(place == row).tolist():
-                        why[text] = f"matminer cannot featurize it: {error}"
-        moved = np.append(np.where(failed, -1, np.cumsum(~failed) - 1), -1)
-        place[:] = moved[place]
-        return features[~failed]
+        """Features without the refused rows; the reasons and places of the texts follow."""
+        keep = np.ones(len(features) + 1, bool)  # one more for the place -1
+        keep[[*refused, -1]] = False
+        for text, row in enumerate(place.tolist()):
+            if row in refused:
+                why[text] = refused[row]
+        place[:] = np.where(keep, np.cumsum(keep) - 1, -1)[place]
+        return features[keep[:-1]]
 
 
-def compute(names: list[str], tables: Tables, numbers: Ints, amounts: Floats) -> Floats:
-    """Features of compositions of equally many elements: (n, rows) to (rows, n_features)."""
-    total = python_sum(amounts)
-    out = np.empty((len(total), len(tables.labels)))
-    start = 0
-    for name in names:
-        if name == "Stoichiometry":
-            stop = start + 1 + len(NORMS)
-            stoichiometry(amounts, total, out[:, start:stop])
-        elif name == "ElementProperty":
-            stop = start + tables.properties.shape[1] * len(tables.stats)
-            element_property(tables, numbers, amounts, out[:, start:stop])
-        elif name == "ValenceOrbital":
-            stop = start + 4
-            valence_orbital(tables, numbers, amounts, out[:, start:stop])
-        else:
-            stop = start + 3
-            ion_property(tables, numbers, amounts, total, out[:, start:stop])
-        start = stop
-    return out
+def unfit(tables: Tables, names: list[str], preset: str, numbers: Ints) -> dict[int, str]:
+    """The columns of numbers (n, rows) that cannot be featurized, and why."""
+    reasons = {}
+    if tables.missing.any():
+        missing = tables.missing[numbers]
+        for column in np.flatnonzero(missing.any(axis=0)).tolist():
+            symbol = tables.symbols[numbers[:, column][missing[:, column]][0]]
+            reasons[column] = f"the preset {preset!r} has no data for {symbol}"
+    if "IonProperty" in names and len(numbers) > 12:
+        combinations = tables.n_states[numbers].prod(axis=0, dtype=np.float64)
+        for column in np.flatnonzero(combinations > MAX_COMBINATIONS).tolist():
+            reasons[column] = (
+                f"{len(numbers)} elements have too many combinations of oxidation states to find"
+                " whether a neutral compound is possible"
+            )
+    return reasons
 
 
-def read_tables(arrays: Any) -> Tables:
-    """Tables from the loaded .npz of ``model/tables.py``."""
-    x = arrays["electronegativity"]
-    # On the worker, not when published: exp may differ in the last bit between machines.
-    character = 1.0 - np.exp(-0.25 * np.float_power(x[:, None] - x, 2))
-    return Tables(
-        labels=arrays["labels"].tolist(),
-        properties=arrays["properties"],
-        stats=arrays["stats"].tolist(),
-        valence=arrays["valence"],
-        states=arrays["oxidation_states"],
-        n_states=arrays["n_oxidation_states"],
-        ionic_character=character,
-    )
+def read_tables(path: str, names: list[str], preset: str) -> Tables:
+    """Tables from the .npz of ``model/tables.py``, made for these featurizers and this preset."""
+    with np.load(path, allow_pickle=False) as arrays:
+        made_for = (arrays["featurizers"].tolist(), str(arrays["preset"]))
+        if made_for != (names, preset):
+            raise ValueError(f"the tables are for {made_for}, not for {(names, preset)}")
+        x = arrays["electronegativity"]
+        missing = np.isnan(arrays["properties"]).all(axis=1) & ("ElementProperty" in names)
+        missing[0] = False  # there is no element 0
+        return Tables(
+            labels=arrays["labels"].tolist(),
+            symbols=arrays["symbols"].tolist(),
+            missing=missing,
+            properties=arrays["properties"],
+            stats=arrays["stats"].tolist(),
+            valence=arrays["valence"],
+            states=arrays["oxidation_states"],
+            n_states=arrays["n_oxidation_states"],
+            # Not when published: exp may differ in the last bit between two machines.
+            ionic_character=1.0 - np.exp(-0.25 * np.float_power(x[:, None] - x, 2)),
+        )
 
 
-def load_matminer(names: list[str], preset: str) -> Any:
-    """matminer's own featurizer for a configuration with others than the VECTORISED ones."""
+def load_matminer(names: list[str], preset: str) -> tuple[Any, list[str]]:
+    """Matminer's own featurizer for any configuration, and the symbols by atomic number."""
     from matminer.featurizers import composition
     from matminer.featurizers.base import MultipleFeaturizer
+    from pymatgen.core.periodic_table import Element
 
     makers = {
         "ElementProperty": lambda cls: cls.from_preset(preset),
@@ -770,9 +778,11 @@ def load_matminer(names: list[str], preset: str) -> Any:
     unknown = [name for name in names if not hasattr(composition, name)]
     if unknown:
         raise ValueError(f"no matminer composition featurizer is called {', '.join(unknown)}")
-    return MultipleFeaturizer(
-        [makers.get(name, lambda cls: cls())(getattr(composition, name)) for name in names]
-    )
+    featurizers = [
+        makers.get(name, lambda cls: cls())(getattr(composition, name)) for name in names
+    ]
+    symbols = ["", *(Element.from_Z(number).symbol for number in range(1, 119))]
+    return MultipleFeaturizer(featurizers), symbols
 
 
 mlflow.models.set_model(CompositionFeaturizer())

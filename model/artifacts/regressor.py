@@ -39,8 +39,8 @@ FOREST_FORMAT = 1
 # a step down costs one cache line. A child below zero is a leaf: leaves[~child].
 NODE = np.dtype([("threshold", "<f4"), ("feature", "<i4"), ("left", "<i4"), ("right", "<i4")])
 INPUT = np.dtype([("column", "<i4"), ("fill", "<f4")])
-LANES = 16  # walks in flight: their cache misses overlap
-BLOCK_ROWS = 2048  # a block's rows stay in cache while every tree passes over them
+LANES = 8  # walks in flight at once, so that their cache misses overlap
+BLOCK_ROWS = 4096  # rows that pass through a tree while it is in cache
 
 
 def _walk(
@@ -64,22 +64,21 @@ def _walk(
     for tree in range(n_trees):
         weight = 1.0 / (tree + 1)
         for first in range(0, rows, LANES):
-            lanes = min(LANES, rows - first)
-            for lane in range(lanes):
-                at[lane] = roots[tree]
-            walking = True
-            while walking:
-                walking = False
-                for lane in range(lanes):
+            at[:] = roots[tree]
+            latest = roots[tree]
+            while latest >= 0:
+                latest = np.int32(-1)
+                for lane in range(LANES):  # always all of them, so that the loop is unrolled
                     if at[lane] >= 0:
                         node = nodes[at[lane]]
+                        row = min(first + lane, rows - 1)
                         # NaN compares false: a missing value goes right.
-                        if x[first + lane, node.feature] <= node.threshold:
+                        if x[row, node.feature] <= node.threshold:
                             at[lane] = node.left
                         else:
                             at[lane] = node.right
-                        walking |= at[lane] >= 0
-            for lane in range(lanes):
+                        latest = max(latest, at[lane])
+            for lane in range(min(LANES, rows - first)):
                 row = first + lane
                 value = leaves[~at[lane]]
                 values[row] += value

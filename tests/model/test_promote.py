@@ -1,7 +1,9 @@
 """Promotion moves both halves together, refuses what does not belong together, and lists."""
 
+import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,12 +15,21 @@ from matminer_compute.model import TrainOptions, list_versions, promote, train
 FEATURIZER, MODEL = "Matminer Featurizer", "Matminer"
 
 
-@pytest.fixture
-def second(own_registry):
-    """Train a second version, with another preset, into the test's own registry."""
+@pytest.fixture(scope="module")
+def two_versions(registry, tmp_path_factory):
+    """The shared registry and a second version in it, with another preset."""
+    copy = replace(registry, folder=tmp_path_factory.mktemp("two"))
+    shutil.copy(registry.folder / "registry.db", copy.folder / "registry.db")
     options = TrainOptions(rows=80, n_estimators=3, element_property_preset="deml")
-    train(options, tracking_uri=own_registry.uri)
-    return own_registry
+    train(options, tracking_uri=copy.uri)
+    return copy
+
+
+@pytest.fixture
+def second(two_versions, tmp_path):
+    """A copy of it for one test to change."""
+    shutil.copy(two_versions.folder / "registry.db", tmp_path / "registry.db")
+    return replace(two_versions, folder=tmp_path)
 
 
 def _pointed_at(uri, alias="Production"):

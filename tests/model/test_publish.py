@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import skops.io
 from mlflow import MlflowClient
-from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -284,8 +283,10 @@ def test_a_pipeline_trained_elsewhere_on_named_columns(own_registry, matrix, tmp
     np.testing.assert_array_equal(values, pipeline.predict(x))
 
 
-def _constant(x, y):
-    return DummyRegressor(strategy="constant", constant=float("inf")).fit(x, y)
+def _overflown(x, y):
+    ridge = Ridge().fit(x, y)
+    ridge.coef_[:] = np.inf
+    return ridge
 
 
 def _own_transformer(x, y):
@@ -303,7 +304,8 @@ REFUSED = {
         "not a scikit-learn regressor",
     ),
     "not fitted": (lambda x, y: Ridge(), "is not fitted"),
-    "no finite answer": (_constant, "one finite number a row"),
+    "no finite answer": (_overflown, "one finite number a row"),
+    "no missing values": (lambda x, y: Ridge().fit(x, y), "begins with a SimpleImputer"),
     "two outputs": (lambda x, y: Ridge().fit(x, np.c_[y, y]), "one finite number a row"),
     "code of its own": (_own_transformer, "have not been reviewed as safe to load: .*getcwd"),
 }
