@@ -91,15 +91,15 @@ def list_(name: str, as_json: bool) -> None:
         return
     table = Table(title=name)
     for column in ("version", "created", "MAE", "RMSE", "R2", "unit", "featurizer", "marked"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for version in versions:
         metrics = (version.metrics.get(metric) for metric in ("MAE", "RMSE", "R2"))
         table.add_row(
             version.version,
-            f"{version.created:%Y-%m-%d %H:%M}",
+            f"{version.created:%Y-%m-%d}",
             *(f"{metric:.4f}" if metric is not None else "" for metric in metrics),
             version.unit,
-            f"version {version.featurizer_version}",
+            version.featurizer_version,
             ", ".join(version.aliases),
         )
     Console().print(table)

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+from uuid import UUID
 
 import click
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(
     formulas: tuple[str, ...],
-    endpoint: str | None,
+    endpoint: UUID | None,
     bundle: Path | None,
     timeout: float | None,
     as_json: bool,
@@ -53,7 +54,7 @@ def predict(
 )
 def featurize(
     formulas: tuple[str, ...],
-    endpoint: str | None,
+    endpoint: UUID | None,
     bundle: Path | None,
     timeout: float | None,
     output: Path | None,

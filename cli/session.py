@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 import click
 
@@ -15,6 +16,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--endpoint",
+        type=click.UUID,
         envvar="MATMINER_COMPUTE_ENDPOINT",
         metavar="UUID",
         help="Globus Compute endpoint; the embedded one, on this machine, by default.",
@@ -44,7 +46,7 @@ def client_options(command: _F) -> _F:
 
 @contextmanager
 def open_client(
-    endpoint: str | None, bundle: Path | None, **options: Any
+    endpoint: UUID | None, bundle: Path | None, **options: Any
 ) -> "Iterator[CompositionClient]":
     """A client of the endpoint asked for, or of an embedded one that ends with it."""
     from matminer_compute.client import CompositionClient

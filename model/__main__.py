@@ -15,9 +15,9 @@ from .options import ESTIMATORS, PRESETS, TrainOptions
 _DEFAULT = TrainOptions()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m matminer_compute.model",
+        prog=program,
         description="Train a model on compositions and register it with its featurizer in MLflow.",
     )
     add = parser.add_argument
@@ -38,13 +38,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, program: str = "python -m matminer_compute.model"
+) -> int:
     """Train as the arguments say and print what was registered as one JSON object.
 
     Returns:
         0, or 1 after an error of ours, which is printed as a sentence on standard error.
     """
-    options = vars(_parser().parse_args(arguments))
+    options = vars(_parser(program).parse_args(arguments))
     try:
         from .training import train  # two seconds of imports, which --help need not wait for
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import mlflow
@@ -60,8 +60,7 @@ def connected(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
             stack.enter_context(_addresses(_absolute(tracking_uri)))
         uri = mlflow.get_registry_uri()
         try:
-            if folder := _sqlite_folder(uri):
-                folder.mkdir(parents=True, exist_ok=True)
+            _make_database(uri)
             client = MlflowClient()
             with _environment(_PROBE):
                 client.search_registered_models(max_results=1)
@@ -79,6 +78,22 @@ def connected(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
             raise _unreachable(uri, error) from None
 
 
+def _make_database(uri: str) -> None:
+    """Make a missing sqlite database, its artifacts beside it.
+
+    Left to itself, MLflow gives its Default experiment, the one that `mlflow run` uses, a folder
+    below wherever the process that first opened the database happened to run.
+    """
+    path = _sqlite_path(uri)
+    if path is None or path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make: Any = SqlAlchemyStore  # it carries no types
+    make(uri, (path.parent / "artifacts").as_uri())
+
+
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     """Return the id of our experiment, making it if need be.
 
@@ -87,8 +102,8 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     """
     found = client.get_experiment_by_name(name)
     if found is None:
-        folder = _sqlite_folder(mlflow.get_tracking_uri())
-        location = (folder / "artifacts").as_uri() if folder else None
+        path = _sqlite_path(mlflow.get_tracking_uri())
+        location = (path.parent / "artifacts").as_uri() if path else None
         try:
             return str(client.create_experiment(name, artifact_location=location))
         except MlflowException:
@@ -100,10 +115,10 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     return str(found.experiment_id)
 
 
-def _sqlite_folder(uri: str) -> Path | None:
+def _sqlite_path(uri: str) -> Path | None:
     if not uri.startswith("sqlite:///"):
         return None
-    return Path(unquote(uri.removeprefix("sqlite:///").split("?")[0])).absolute().parent
+    return Path(unquote(uri.removeprefix("sqlite:///").split("?")[0])).absolute()
 
 
 def _absolute(uri: str) -> str:

@@ -192,9 +192,10 @@ def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
         raise FormulaError(f"no amount reaches {MIN_AMOUNT:g}")
     if max(amount for _, amount in kept) > MAX_AMOUNT:
         raise FormulaError(f"an amount is over {MAX_AMOUNT:g}")
-    # H, D and T stay apart until here because pymatgen adds them up last, with sum().
-    numbers = dict.fromkeys(number for number, _ in kept)
-    return [(number, sum(a for n, a in kept if n == number)) for number in numbers]
+    amounts: dict[int, float] = {}  # H, D and T were apart until here, as in pymatgen
+    for number, amount in kept:
+        amounts[number] = amounts.get(number, 0.0) + amount
+    return list(amounts.items())
 
 
 def not_text(formula: object) -> str:
@@ -649,12 +650,13 @@ class CompositionFeaturizer(PythonModel):
 
         index = place[text_of_row]
         accepted = index >= 0
-        texts = dict(zip(rows, text_of_row.tolist(), strict=True))
         kept = np.array(rows, np.intp)[accepted].tolist()
-        rejected = {
-            row: why[texts[row]] if row in texts else not_text(formulas[row])
-            for row in sorted(set(range(len(formulas))).difference(kept))
-        }
+        rejected: dict[int, str] = {}
+        if len(kept) < len(formulas):
+            text_of = dict(zip(rows, text_of_row.tolist(), strict=True))
+            for row in sorted(set(range(len(formulas))).difference(kept)):
+                text = text_of.get(row)
+                rejected[row] = not_text(formulas[row]) if text is None else why[text]
         return features, kept, index[accepted].tolist(), rejected
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
@@ -679,7 +681,9 @@ class CompositionFeaturizer(PythonModel):
         """Fill the rows of features for a group; the reason for each that cannot be had."""
         assert self.tables is not None
         refused = unfit(self.tables, self.names, self.preset, group.numbers)
-        columns = np.array([c for c in range(len(rows)) if c not in refused], np.intp)
+        columns = np.arange(len(rows))
+        if refused:
+            columns = np.delete(columns, list(refused))
         width = max(1, self.tables.properties.shape[1])
         step = max(16, WORK_BLOCK // (width * len(group.numbers)))
         with np.errstate(all="ignore"):  # as matminer: no valence electrons give 0/0 = NaN

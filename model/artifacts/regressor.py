@@ -97,6 +97,7 @@ def _compiled_walk() -> Callable[..., None]:
     this module a new name at every load. So the function gets globals of its own, in a module named
     by what this file says: the same in every process, another for another version of the file.
     """
+    from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
     from numba import float32, float64, from_dtype, int32, njit, types, void
 
     name = "matminer_walk_" + sha256(Path(__file__).read_bytes()).hexdigest()
@@ -106,6 +107,9 @@ def _compiled_walk() -> Callable[..., None]:
         return compiled
     vars(module).update(np=np, LANES=LANES)
     walk = FunctionType(_walk.__code__, vars(module))
+    # Kinds of CPU that share a disk keep files of their own: numba numbers them without a lock.
+    cpu = f"{get_host_cpu_name()} {get_host_cpu_features().flatten()}"
+    walk.__qualname__ = f"walk_{sha256(cpu.encode()).hexdigest()[:16]}"
 
     def mapped(dtype: Any) -> Any:
         return types.Array(dtype, 1, "C", readonly=True)
@@ -143,29 +147,27 @@ class FlatForest:
 
     def _check(self, about: dict[str, int]) -> None:
         """Refuse what would make the compiled walk read outside the arrays or never end."""
-        sizes = [len(self.nodes), len(self.leaves), len(self.roots)]
-        sound = sizes == [about["n_nodes"], about["n_leaves"], about["n_trees"]]
-        sound &= len(self.roots) > 0 and _inside(self.roots, self.roots * 0 - 1, sizes)
-        columns = self.inputs["column"]
+        n_nodes, n_leaves, columns = len(self.nodes), len(self.leaves), self.inputs["column"]
+
+        def inside(child: npt.NDArray[Any], parent: Any) -> bool:
+            later = (child > parent) & (child < n_nodes)
+            return bool((later | ((child < 0) & (child >= -n_leaves))).all())
+
+        sound = about["n_nodes"] == n_nodes and about["n_leaves"] == n_leaves
+        sound &= about["n_trees"] == len(self.roots) > 0 and inside(self.roots, -1)
         sound &= bool(((columns >= 0) & (columns < self.n_features)).all())
-        for start in range(0, len(self.nodes), 1 << 18):
+        for start in range(0, n_nodes, 1 << 18):
             part = self.nodes[start : start + (1 << 18)]
             here = np.arange(start, start + len(part))
-            sound &= _inside(part["left"], here, sizes) and _inside(part["right"], here, sizes)
+            sound &= inside(part["left"], here) and inside(part["right"], here)
             sound &= bool(((part["feature"] >= 0) & (part["feature"] < len(columns))).all())
         if not sound:
             raise ValueError("the flat forest is damaged: its arrays do not form a forest")
 
     def regress(self, features: Float64) -> Answer:
-        """Features (n, n_features) to values and standard deviations, both (n,).
-
-        Raises:
-            ValueError: wrong number of features, or infinite ones (as scikit-learn does).
-        """
+        """Features (n, n_features) to values and standard deviations, both (n,)."""
         if features.shape[1] != self.n_features:
-            raise ValueError(
-                f"X has {features.shape[1]} features, but the model expects {self.n_features}"
-            )
+            raise ValueError(f"X has {features.shape[1]} features, expected {self.n_features}")
         values, spread = np.zeros(len(features)), np.zeros(len(features))
 
         def block(start: int) -> None:
@@ -176,8 +178,7 @@ class FlatForest:
         starts = range(0, len(features), BLOCK_ROWS)
         threads = min(_threads(), len(starts))
         if threads == 1:
-            for start in starts:
-                block(start)
+            list(map(block, starts))
         else:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(block, starts))
@@ -200,17 +201,14 @@ def _map(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.asarray(array)
 
 
-def _inside(child: npt.NDArray[Any], here: npt.NDArray[Any], sizes: list[int]) -> bool:
-    """Whether each child is a leaf that exists, or a node that exists and comes later."""
-    inner = (child > here) & (child < sizes[0])
-    leaf = (child < 0) & (child >= -sizes[1])
-    return bool((inner | leaf).all())
-
-
 def _threads() -> int:
     """One, since a node runs many workers; MATMINER_COMPUTE_THREADS asks for more."""
-    wanted = int(os.environ.get("MATMINER_COMPUTE_THREADS") or 1)
-    return max(1, min(wanted, len(os.sched_getaffinity(0))))
+    wanted = os.environ.get("MATMINER_COMPUTE_THREADS") or "1"
+    if not wanted.isdecimal():
+        raise ValueError(f"MATMINER_COMPUTE_THREADS must be a whole number, not {wanted!r}")
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return max(1, min(int(wanted), cores))
 
 
 def _numba_works() -> bool:
@@ -228,33 +226,35 @@ class SklearnRegressor:
     def __init__(self, path: str | os.PathLike[str], trusted: list[str]) -> None:
         import skops.io
         from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+        from sklearn.pipeline import Pipeline
 
         self.pipeline = skops.io.load(path, trusted=trusted)
-        final = self.pipeline[-1] if hasattr(self.pipeline, "steps") else self.pipeline
-        self.is_forest = isinstance(final, ExtraTreesRegressor | RandomForestRegressor)
-        if hasattr(final, "n_jobs"):
-            final.n_jobs = 1  # more jobs add the trees in the order they finish: other bits
+        steps = self.pipeline if isinstance(self.pipeline, Pipeline) else [self.pipeline]
+        self.before = self.pipeline[:-1] if len(steps) > 1 else None
+        self.final = steps[-1]
+        if hasattr(self.final, "n_jobs"):
+            self.final.n_jobs = 1  # no pool of processes inside a worker
+        is_forest = isinstance(self.final, RandomForestRegressor | ExtraTreesRegressor)
+        self.trees = self.final.estimators_ if is_forest and self.final.n_outputs_ == 1 else []
 
     def regress(self, features: Float64) -> Answer:
         """Features (n, n_features) to values and standard deviations (NaN: no trees), both (n,)."""
-        values = np.asarray(self.pipeline.predict(features.copy()), np.float64)
-        if not self.is_forest or values.ndim != 1:
+        features = features.copy()  # an imputer may be told to work in place
+        x = self.before.transform(features) if self.trees and self.before else features
+        if not self.trees or not isinstance(x, np.ndarray):
+            values = np.asarray(self.pipeline.predict(features), np.float64)
             return values, np.full(len(values), np.nan)
-        return values, self._spread(features.copy())
-
-    def _spread(self, features: Float64) -> Float64:
-        """Welford's recurrence with the operations of :func:`_walk` in the same order."""
-        forest, x = self.pipeline, features
-        if hasattr(self.pipeline, "steps"):
-            forest = self.pipeline[-1]
-            x = self.pipeline[:-1].transform(features) if len(self.pipeline) > 1 else features
-        mean, squares = np.zeros(len(x)), np.zeros(len(x))
-        for tree, estimator in enumerate(forest.estimators_):
-            value = estimator.predict(x)
+        # The operations of _walk in the same order; only the first tree needs to check its input.
+        self.trees[0].predict(x)
+        x = np.asarray(x, np.float32, order="C")
+        total, mean, squares = np.zeros((3, len(x)))
+        for tree, estimator in enumerate(self.trees):
+            value = estimator.predict(x, check_input=False)
+            total += value
             delta = value - mean
             mean += delta * (1.0 / (tree + 1))
             squares += delta * (value - mean)
-        return np.asarray(np.sqrt(squares / len(forest.estimators_)))
+        return total / len(self.trees), np.sqrt(squares / len(self.trees))
 
 
 class Regressor(PythonModel):

@@ -13,7 +13,11 @@ rows = st.lists(st.one_of(st.text(max_size=60), st.none(), st.integers()), max_s
 @given(rows, st.integers(1, 10), st.integers(400, 2_000))
 def test_every_text_travels_once_in_order_within_the_limits(formulas, most_rows, most_bytes):
     shards = list(cut(formulas, most_rows, most_bytes))
-    sent = [(row, text) for shard in shards for row, text in zip(shard.rows, shard.formulas)]
+    sent = [
+        (row, text)
+        for shard in shards
+        for row, text in zip(shard.rows, shard.formulas, strict=True)
+    ]
     assert sent == [(row, f) for row, f in enumerate(formulas) if isinstance(f, str)]
     for shard in shards:
         assert 1 <= len(shard) <= most_rows

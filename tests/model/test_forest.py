@@ -283,9 +283,7 @@ def test_rounding_down_decides_as_the_float64_threshold(
 # ------------------------------------------------------------------- what scikit-learn answers
 
 
-class _Subclass(RandomForestRegressor):
-    """May predict in a way of its own."""
-
+_Subclass = type("_Subclass", (RandomForestRegressor,), {})  # may predict in a way of its own
 
 LEFT_TO_SCIKIT_LEARN = {
     "boosting": make_pipeline(SimpleImputer(), HistGradientBoostingRegressor(max_iter=3)),
@@ -349,6 +347,14 @@ def test_refuses_what_scikit_learn_refuses(number: float, tmp_path: Path) -> Non
     for regress in (pipeline.predict, flat.regress):
         with pytest.raises(ValueError, match="contains infinity or a value too large"):
             regress(features)
+
+
+def test_a_number_of_threads_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, target = _data(60, 4, seed=22)
+    pipeline = make_pipeline(SimpleImputer(), RandomForestRegressor(3)).fit(features, target)
+    monkeypatch.setenv("MATMINER_COMPUTE_THREADS", "many")
+    with pytest.raises(ValueError, match="MATMINER_COMPUTE_THREADS must be a whole number"):
+        _flat(pipeline, tmp_path).regress(features)
 
 
 def test_refuses_another_number_of_features(tmp_path: Path) -> None:

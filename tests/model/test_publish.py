@@ -211,7 +211,7 @@ print(rows, sorted(rejected), [float(v).hex() for v in values])
 def test_other_estimators_and_presets(empty_uri, estimator):
     preset = "matminer" if estimator == "extra-trees" else "megnet_el"
     options = TrainOptions(
-        rows=200, n_estimators=10, estimator=estimator, element_property_preset=preset
+        rows=200, folds=2, n_estimators=10, estimator=estimator, element_property_preset=preset
     )
     run = train(options, tracking_uri=empty_uri)
     assert run.metrics["MAE"] < 1.0

@@ -250,4 +250,4 @@ def test_a_person_sees_only_what_we_say(tmp_path):
 def test_no_warning_reaches_the_caller(empty_uri):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        train(TrainOptions(rows=60, n_estimators=2), tracking_uri=empty_uri)
+        train(TrainOptions(rows=60, n_estimators=2, folds=2), tracking_uri=empty_uri)
