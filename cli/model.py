@@ -89,8 +89,9 @@ def list_(name: str, as_json: bool) -> None:
         rows = [asdict(v) | {"created": v.created.isoformat()} for v in versions]
         click.echo(json.dumps({"model": name, "versions": rows}))
         return
-    table = Table(title=name)
-    for column in ("version", "created", "MAE", "RMSE", "R2", "unit", "featurizer", "marked"):
+    units = ", ".join(sorted({version.unit for version in versions}))
+    table = Table(title=f"{name} ({units})" if units else name)
+    for column in ("version", "created", "MAE", "RMSE", "R2", "featurizer", "marked"):
         table.add_column(column, no_wrap=True)
     for version in versions:
         metrics = (version.metrics.get(metric) for metric in ("MAE", "RMSE", "R2"))
@@ -98,7 +99,6 @@ def list_(name: str, as_json: bool) -> None:
             version.version,
             f"{version.created:%Y-%m-%d}",
             *(f"{metric:.4f}" if metric is not None else "" for metric in metrics),
-            version.unit,
             version.featurizer_version,
             ", ".join(version.aliases),
         )

@@ -15,7 +15,7 @@ from .options import ESTIMATORS, PRESETS, TrainOptions
 _DEFAULT = TrainOptions()
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def _parser(program: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description="Train a model on compositions and register it with its featurizer in MLflow.",
