@@ -36,7 +36,7 @@ def formulas_of(count: int) -> list[str]:
     rng = np.random.default_rng(0)
     rng.shuffle(real)
     scaled = (f"{formula}H{0.01 * (1 + k % 97):.2f}" for k, formula in enumerate(real))
-    return (real + [formula for formula in scaled])[:count]
+    return [*real, *scaled][:count]
 
 
 def once(call: Callable[[], Any]) -> tuple[float, Any]:
