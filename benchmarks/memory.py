@@ -78,10 +78,8 @@ def main() -> None:
             held, load = hold(ours, count)
             many = count if trained.rows < 20_000 else min(count, 4)
             sklearn, slow = hold(SKLEARN, many)
-            note = "" if many == count else f" ({many} workers)"
-            print(
-                f"| {count} | {bare:.0f} | {held:.0f} | {load:.2f} | {sklearn:.0f}{note} | {slow:.2f} |"
-            )
+            peer = f"{sklearn:.0f}" + ("" if many == count else f" ({many} workers)")
+            print(f"| {count} | {bare:.0f} | {held:.0f} | {load:.2f} | {peer} | {slow:.2f} |")
 
 
 if __name__ == "__main__":

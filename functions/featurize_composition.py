@@ -36,200 +36,211 @@ def featurize_composition(
 
     # The loader stands in predict too, to the letter: each function travels alone.
     def load(name: str, version: str) -> tuple:
-        """(model, its tags and numbers, what loading it took); once per worker and version."""
+        """(model, its version, what loading took); a version is loaded once in a worker process."""
+        import concurrent.futures
         import errno
         import fcntl
         import hashlib
+        import importlib.metadata
+        import json
         import os
+        import platform
         import shutil
         import sys
         import tempfile
         import threading
-        import types
-        import urllib.parse
         from pathlib import Path
 
-        home = sys.modules.setdefault(  # outlives the task: source text is compiled for each
-            "matminer_compute_worker", types.ModuleType("matminer_compute_worker")
-        )
-        state = vars(home).setdefault("state", {"resolved": {}, "models": {}, "locks": {}})
+        started, name, version = time.perf_counter(), str(name), str(version)
         registry = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI")
-        name, version = str(name), str(version)
-        loading: dict = {"cold": False, "stale": False, "seconds": 0.0, "warnings": []}
-        started = time.perf_counter()
+        refresh = float(os.environ.get("MATMINER_COMPUTE_REFRESH_S") or 30)
+        # A module outlives the task. This text does not: it is compiled anew for each.
+        module = type(sys)("matminer_compute_worker")
+        state = vars(sys.modules.setdefault(module.__name__, module))
+        known = state.setdefault("known", {})  # by pointer: what the registry last said
+        asking = state.setdefault("asking", {})  # by pointer: the question under way
+        answered = state.setdefault("answered", {})  # by pointer: the version that answered last
+        failed = state.setdefault("failed", {})  # by pointer: when loading failed, and why
+        models = state.setdefault("models", {})  # by registry, name and number
+        pointer = (registry, name, version)
 
         def error(code: str, sentence: str) -> RuntimeError:
-            # Always raised "from None": MLflow's own message may hold a password in an address.
+            # Always raised "from None": MLflow's own text may hold a password in an address.
             return RuntimeError(f"[{code}] {sentence}")
 
-        def locked(*key: object) -> threading.Lock:
-            return state["locks"].setdefault(key, threading.Lock())
-
-        def address() -> str:
-            parts = urllib.parse.urlsplit(str(registry))
-            return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-        def refusal(known: list) -> RuntimeError:
-            numbers = ", ".join(map(str, known))
-            if not known:
-                return error("no-such-model", f"The registry has no '{name}'; publish one.")
-            if not version.isdigit():
-                sentence = (
-                    f"No version of '{name}' is marked '{version}'; promote one of {numbers}."
-                )
-                return error("no-production-version", sentence)
-            gone = int(version) < known[-1]  # a registry counts on and never gives a number twice
-            return error(
-                "version-deleted" if gone else "unknown-version",
-                f"'{name}' has no version {version}{' any more' * gone}; ask for one of {numbers}.",
-            )
+        def unreachable(what: str, failure: Exception) -> RuntimeError:
+            scheme, slashes, rest = str(registry).partition("//")
+            address = scheme + slashes + rest.rpartition("@")[2].partition("?")[0]
+            why = getattr(failure, "error_code", type(failure).__name__)
+            sentence = f"{what}: the registry {address} does not answer ({why}); check that it runs"
+            return error("registry-unreachable", f"{sentence} and what MLFLOW_TRACKING_URI names.")
 
         def look_up() -> dict:
-            from mlflow import MlflowClient
-            from mlflow.exceptions import MlflowException
+            import mlflow
 
-            client = MlflowClient()
-            get = (
-                client.get_model_version if version.isdigit() else client.get_model_version_by_alias
-            )
+            client = mlflow.MlflowClient()
+            by_alias, by_number = client.get_model_version_by_alias, client.get_model_version
             try:
-                found = get(name, version)
-            except MlflowException as absent:
+                found = (by_number if version.isdigit() else by_alias)(name, version)
+            except mlflow.MlflowException as absent:
                 if absent.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     raise
-                known = {int(v.version): v for v in client.search_model_versions(f"name='{name}'")}
-                staged = [number for number in known if known[number].current_stage == version]
+                query = "name='{}'".format(name.replace("'", "''"))
+                there = {int(v.version): v for v in client.search_model_versions(query)}
+                staged = [number for number, v in there.items() if v.current_stage == version]
                 if not staged:
-                    raise refusal(sorted(known)) from None
-                found = known[max(staged)]
-            return {
-                "version": str(found.version),
-                "run_id": found.run_id or "",
-                "tags": dict(found.tags),
-            }
+                    return {"refusal": refusal(sorted(there))}
+                found = there[max(staged)]
+            tags = dict(found.tags)
+            return {"version": str(found.version), "run_id": found.run_id or "", "tags": tags}
+
+        def refusal(numbers: list) -> str:
+            has = f"it has {', '.join(map(str, numbers))}."
+            if not numbers:
+                return f"[no-such-model] The registry has no '{name}'; publish one."
+            if not version.isdigit():
+                return f"[no-production-version] No '{name}' is '{version}'; promote one: {has}"
+            if int(version) > numbers[-1]:  # a registry never gives a number twice
+                return f"[unknown-version] '{name}' has no version {version}; {has}"
+            return f"[version-deleted] '{name}' has no version {version} any more; {has}"
+
+        def ask(question: concurrent.futures.Future) -> None:
+            try:
+                info = {**look_up(), "stale": False, "until": time.monotonic() + refresh}
+                if "refusal" in info:
+                    known.pop(pointer, None)
+                else:
+                    known[pointer] = info
+                    known[registry, name, info["version"]] = {**info, "until": float("inf")}
+                question.set_result(info)
+            except Exception as failure:  # noqa: BLE001  judged by whoever waits
+                question.set_exception(failure)
+            finally:
+                asking.pop(pointer)
+
+        def go_on_with(info: dict) -> dict:
+            known[pointer] = {**info, "stale": True, "until": time.monotonic() + refresh}
+            return known[pointer]
 
         def resolve() -> dict:
-            """The version behind the alias, asked again when its answer has aged."""
-            key = (registry, name, version)
-            refresh = float(os.environ.get("MATMINER_COMPUTE_REFRESH_S", 30))
+            """The version that the pointer names, asked again when the answer has aged."""
+            info = known.get(pointer)
+            if info and time.monotonic() < info["until"]:
+                return info
+            import mlflow  # noqa: F401  the second that this takes is not the registry's
 
-            def fresh() -> bool:
-                kept = state["resolved"].get(key)
-                return kept is not None and (
-                    version.isdigit() or time.monotonic() - kept["checked"] < refresh
-                )
-
-            if not fresh():
-                with locked("resolve", key):
-                    if not fresh():
-                        ask(key)
-            loading["stale"] = state["resolved"][key]["stale"]
-            return state["resolved"][key]["info"]
-
-        def ask(key: tuple) -> None:
             # MLflow waits for minutes and draws bars by default; an operator's settings win.
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-            kept, errors = state["resolved"].get(key), []
-
-            def run() -> None:  # goes on if it is slow: the next call has its answer
-                try:
-                    info = look_up()
-                    state["resolved"][key] = {
-                        "info": info, "stale": False, "checked": time.monotonic()
-                    }  # fmt: skip
-                except Exception as failure:  # noqa: BLE001  judged by the thread that waits
-                    errors.append(failure)
-
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-            thread.join(2.0 if kept else 12.0)  # a warm worker can go on with what it has
-            if state["resolved"].get(key) is not kept:
-                return
-            said = str(errors[0]) if errors and isinstance(errors[0], RuntimeError) else ""
-            if said.startswith("["):  # the registry answered, and the answer is no
-                state["resolved"].pop(key, None)
-                raise RuntimeError(said) from None
-            if kept is None:
-                why = type(errors[0]).__name__ if errors else "no answer in 12 s"
-                raise error(
-                    "registry-unreachable",
-                    f"The registry {address()} does not answer ({why}); check that it runs and "
-                    "that this worker's MLFLOW_TRACKING_URI names it.",
-                ) from None
-            state["resolved"][key] = {**kept, "stale": True, "checked": time.monotonic()}
+            with state.setdefault("lock", threading.Lock()):
+                info, mine = known.get(pointer), pointer not in asking
+                if info and (time.monotonic() < info["until"] or not mine):
+                    return info  # one call waits for the registry; others go on with what they have
+                question = asking.setdefault(pointer, concurrent.futures.Future())
+                if mine:
+                    threading.Thread(target=ask, args=(question,), daemon=True).start()
+            try:
+                info = question.result(10 if not info else 0.3 if info["stale"] else 2)
+            except Exception as failure:  # noqa: BLE001  stores raise what they like
+                if not info:
+                    raise unreachable(f"'{name}' cannot be found", failure) from None
+                info = go_on_with(info)
+            if "refusal" in info:
+                raise RuntimeError(info["refusal"]) from None
+            return info
 
         def digest(folder: Path) -> str:
-            lines = []
-            for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
-                if path.is_file() and path.name != "registered_model_meta":
-                    with path.open("rb") as file:
-                        digested = hashlib.file_digest(file, "sha256").hexdigest()
-                    lines.append(f"{digested}  {path.relative_to(folder).as_posix()}\n")
-            return hashlib.sha256("".join(lines).encode()).hexdigest()
+            files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+            files.pop("registered_model_meta", None)  # MLflow adds it to what it downloads
+            lines = hashlib.sha256()
+            for path in sorted(files):
+                with files[path].open("rb") as file:
+                    hexadecimal = hashlib.file_digest(file, "sha256").hexdigest()
+                lines.update(f"{hexadecimal}  {path}\n".encode())
+            return lines.hexdigest()
 
-        def fetch(info: dict, cache: Path) -> Path:
-            """The artifact in the node's cache, downloaded by one worker for all of the node."""
+        def download(info: dict, part: Path) -> None:
             import mlflow.artifacts
 
+            what = f"Version {info['version']} of '{name}'"
+            try:
+                source = f"models:/{name}/{info['version']}"
+                mlflow.artifacts.download_artifacts(source, dst_path=str(part))
+            except Exception as failure:  # noqa: BLE001  stores raise what they like
+                for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    if os.strerror(number) in str(failure):
+                        raise OSError(number, os.strerror(number)) from None
+                raise unreachable(f"{what} cannot be downloaded", failure) from None
+            if digest(part) != info["tags"]["digest"]:
+                raise error("artifact-altered", f"{what} is not what was published; publish again.")
+
+        def fetch(info: dict, cache: Path) -> Path:
+            """The artifact in a cache folder, downloaded by one worker for all of the node."""
             folder = cache / info["tags"]["digest"]
-            if folder.is_dir() and digest(folder) == folder.name:
-                os.utime(folder)
+            if digest(folder) == folder.name:
+                if os.access(folder, os.W_OK):
+                    os.utime(folder)
                 return folder
             cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (cache / f"{folder.name}.lock").open("w") as lock:
+            with folder.with_suffix(".lock").open("a") as lock:
+                before = os.fstat(lock.fileno()).st_mtime_ns
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if folder.is_dir() and digest(folder) == folder.name:
+                if digest(folder) == folder.name:
                     return folder
+                if os.fstat(lock.fileno()).st_mtime_ns != before:  # or each would try in its turn
+                    raise unreachable(f"Another worker failed to get '{name}'", TimeoutError())
                 for dead in cache.glob(f".{folder.name}-*"):  # its writer was killed
                     shutil.rmtree(dead, ignore_errors=True)
                 part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
                 try:
-                    source = f"models:/{name}/{info['version']}"
-                    mlflow.artifacts.download_artifacts(source, dst_path=str(part))
-                except Exception as failure:  # noqa: BLE001  stores raise what they like
+                    download(info, part)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    part.rename(folder)  # whole or not at all
+                except RuntimeError:
+                    os.utime(lock.fileno())
+                    raise
+                finally:
                     shutil.rmtree(part, ignore_errors=True)
-                    if os.strerror(errno.ENOSPC) in str(failure):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
-                    raise error(
-                        "registry-unreachable",
-                        f"Version {info['version']} of '{name}' cannot be downloaded from "
-                        f"{address()} ({type(failure).__name__}); check its artifact store.",
-                    ) from None
-                if digest(part) != folder.name:
-                    shutil.rmtree(part, ignore_errors=True)
-                    raise error(
-                        "artifact-altered",
-                        f"Version {info['version']} of '{name}' is not what was published; "
-                        "publish it again.",
-                    )
-                shutil.rmtree(folder, ignore_errors=True)
-                part.rename(folder)  # whole or not at all
             prune(cache, folder)
             return folder
 
         def prune(cache: Path, keep: Path) -> None:
-            limit = float(os.environ.get("MATMINER_COMPUTE_CACHE_GB", 20)) * 1e9
-            folders = sorted(
-                (f for f in cache.glob("[0-9a-f]*") if f.is_dir()), key=lambda f: -f.stat().st_mtime
-            )
-            for folder in folders:
-                limit -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-                if limit < 0 and folder != keep:
+            """Remove what was unused for longest, beyond the limit; who has it mapped keeps it."""
+            room = float(os.environ.get("MATMINER_COMPUTE_CACHE_GB") or 20) * 1e9
+            folders = [f for f in cache.iterdir() if f.is_dir() and f.name != ".compiled"]
+            for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True):
+                room -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+                if room < 0 and folder != keep:
                     shutil.rmtree(folder, ignore_errors=True)
+                    folder.with_suffix(".lock").unlink(missing_ok=True)
+
+        def read(info: dict, cache: Path) -> object:
+            import mlflow.pyfunc
+
+            folder = fetch(info, cache)
+            # Nothing may be written into the folder, or its digest would no longer hold.
+            os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / ".compiled"))
+            wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+            try:
+                return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
+            except OSError:
+                raise
+            except Exception as failure:  # noqa: BLE001  the artifact's code raises what it likes
+                why = failure.__cause__ or failure
+                if isinstance(why, ImportError):
+                    sentence = f"This worker lacks a package ({why}); install it there."
+                    raise error("package-missing", sentence) from None
+                sentence = f"Version {info['version']} of '{name}' does not load here ({why})."
+                raise error("model-not-loadable", sentence) from None
+            finally:
+                sys.dont_write_bytecode = wrote
 
         def differing(trained_with: dict) -> list:
-            import importlib.metadata
-            import platform
-
             def here(package: str) -> str:
-                if package == "python":
-                    return platform.python_version()
-                try:
-                    return importlib.metadata.version(package)
-                except importlib.metadata.PackageNotFoundError:
-                    return "missing"
+                found = importlib.metadata.distributions(name=package)
+                installed = next((distribution.version for distribution in found), "missing")
+                return platform.python_version() if package == "python" else installed
 
             return [
                 f"{package} is {here(package)} on this worker; '{name}' was trained with {wanted}."
@@ -237,68 +248,68 @@ def featurize_composition(
                 if here(package).split(".")[:2] != wanted.split(".")[:2]
             ]
 
-        def materialize(info: dict) -> tuple:
+        def materialize(info: dict) -> dict:
             """The model, and what is worth saying in each of its answers."""
-            import json
-
-            import mlflow.pyfunc
-
-            if not {"schema", "digest"} <= info["tags"].keys():
-                raise error(
-                    "model-not-loadable",
-                    f"Version {info['version']} of '{name}' was not published by matminer-compute; "
-                    "publish it with 'matminer-compute model publish'.",
-                )
-            warnings = differing(json.loads(info["tags"].get("requirements", "{}")))
-            shared = os.environ.get("MATMINER_COMPUTE_CACHE") or (
-                Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-                / "matminer-compute"
-            )
+            tags, what = info["tags"], f"Version {info['version']} of '{name}'"
+            if not {"schema", "digest"} <= tags.keys():
+                sentence = f"{what} was not published by matminer-compute; publish it with that."
+                raise error("model-not-loadable", sentence)
+            half, number = tags.get("featurizer"), tags.get("featurizer_version")
             try:
-                folder = fetch(info, Path(shared).absolute())
+                if half:  # a pair comes into use as a whole, or not at all
+                    load(half, number)
+            except RuntimeError as failure:
+                if not str(failure).startswith(("[version-", "[unknown-version", "[no-such-model")):
+                    raise
+                sentence = f"{what} needs version {number} of '{half}', which is gone; train again."
+                raise error("featurizer-missing", sentence) from None
+            warnings = differing(json.loads(tags.get("requirements", "{}")))
+            home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+            shared = os.environ.get("MATMINER_COMPUTE_CACHE") or f"{home}/matminer-compute"
+            try:
+                return {"model": read(info, Path(shared).absolute()), "warnings": warnings}
             except OSError as unusable:
-                warnings.append(
-                    f"The cache folder {shared} cannot be used ({unusable.strerror or unusable}); "
-                    "this worker keeps a private copy."
-                )
-                if "private" not in state:
-                    state["private"] = tempfile.TemporaryDirectory(prefix="matminer-compute-")
-                folder = fetch(info, Path(state["private"].name))
-            # Nothing may be written into the folder, or its digest would no longer hold.
-            os.environ.setdefault("NUMBA_CACHE_DIR", str(folder.parent / ".compiled"))
-            wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+                why = unusable.strerror or unusable
+                sentence = f"The cache folder {shared} cannot be used ({why})"
+                warnings.append(f"{sentence}; this worker has a private copy.")
+            # Read or mapped, a model needs no folder; a worker that is killed would leave it behind.
+            with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
+                return {"model": read(info, Path(private)), "warnings": warnings}
+
+        def bring() -> tuple:
+            """Load the version that the pointer names; out of reach, go on with the one before."""
+            info = resolve()  # another thread may have loaded it, or found it out of reach
+            key = (registry, name, info["version"])
+            if key in models:
+                return info, models[key], False
+            if failed.get(pointer, (0.0, ""))[0] > started:  # or each thread would try in its turn
+                raise RuntimeError(failed[pointer][1]) from None
             try:
-                return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model(), warnings
-            finally:
-                sys.dont_write_bytecode = wrote
+                models[key] = {**materialize(info), "used": time.monotonic()}
+            except RuntimeError as failure:
+                before = answered.get(pointer, info)
+                record = models.get((registry, name, before["version"]))
+                if record and str(failure).startswith("[registry-unreachable]"):
+                    return go_on_with(before), record, True
+                failed[pointer] = (time.perf_counter(), str(failure))
+                raise
+            versions = [k for k in models if k[:2] == key[:2]]
+            for older in sorted(versions, key=lambda k: models[k]["used"])[:-2]:
+                del models[older]
+            return info, models[key], True
 
         if not registry:
-            raise error(
-                "registry-not-set",
-                "MLFLOW_TRACKING_URI is not set on this worker; set it in the endpoint's "
-                "worker_init.",
-            )
-        info = resolve()
-        models, key = state["models"], (registry, name, info["version"])
-        loaded = models.get(key)
-        if loaded is None:
-            with locked("load"):  # MLflow hands a model from code over in a global: one at a time
-                loaded = models.get(key)
-                if loaded is None:
-                    loading["cold"] = True
-                    try:
-                        loaded = materialize(info)
-                    except ImportError as missing:
-                        sentence = f"This worker lacks a package ({missing}); install it there."
-                        raise error("package-missing", sentence) from None
-                    models[key] = loaded
-        with locked("models"):  # the one in use goes last, and of the others one is kept
-            models.pop(key, None)
-            models[key] = loaded
-            for older in [k for k in models if k[:2] == key[:2]][:-2]:
-                del models[older]
-        model, loading["warnings"] = loaded
-        loading["seconds"] = time.perf_counter() - started
+            sentence = "MLFLOW_TRACKING_URI is not set on this worker; its worker_init should."
+            raise error("registry-not-set", sentence)
+        info, cold = resolve(), False
+        record = models.get((registry, name, info["version"]))
+        if record is None:
+            # One at a time: MLflow hands a model from code over in a global.
+            with state.setdefault("loading", threading.RLock()):
+                info, record, cold = bring()
+        record["used"], answered[pointer] = time.monotonic(), info
+        model, loading = record["model"], {"cold": cold, "stale": info["stale"]}
+        loading |= {"seconds": time.perf_counter() - started, "warnings": record["warnings"]}
         return model, info, loading
 
     if not isinstance(formulas, list):

@@ -156,7 +156,7 @@ def amount_of(piece: re.Match[str]) -> float:
     if piece["amount"] is None:
         return 1.0
     amount = float(piece["amount"])
-    if not 0.0 < amount <= MAX_AMOUNT:
+    if not 0.0 < amount < float("inf"):
         where = f"the amount {piece['amount'][:20]} at position {piece.start('amount') + 1}"
         raise FormulaError(f"{where} is {'zero' if amount == 0 else f'over {MAX_AMOUNT:g}'}")
     return amount
@@ -206,9 +206,9 @@ def not_text(formula: object) -> str:
 # ---- Many formulas -------------------------------------------------------------------------
 
 TOKEN = re.compile(r"[A-Z][a-z]?[0-9.]*|\n|.")  # of plain formulas joined by newlines
+TERM = re.compile(r"([A-Z][a-z]?)([0-9.]*)")
 BRACKET = re.compile(r"\((?:[A-Z][a-z]?[0-9.]*)+\)[0-9.]*")  # with no other inside
 END, UNUSUAL = complex(0), complex(-1)  # the latter sends a formula to parse_formula
-HYDROGENS = ("D", "T")  # counted as H, but added up in a way of their own
 
 
 class Memo(dict[str, Any]):
@@ -253,25 +253,29 @@ class Parser:
 
     def __init__(self, known: dict[str, int]) -> None:
         self.known = known
+        self.plain = {symbol: number for symbol, number in known.items() if symbol not in "DT"}
         self.tokens, self.brackets = Memo(self._token), Memo(self._bracket)
 
     def _token(self, token: str) -> complex:
         """A token such as "Fe2" as atomic number + amount j: one pass makes one array of both."""
-        symbol = token[:2] if token[1:2].islower() else token[:1]
-        amount = token[len(symbol) :] or "1"
-        if symbol == "\n":
-            return END
-        if symbol not in self.known or symbol in HYDROGENS or amount.count(".") > 1:
+        symbol = token.rstrip("0123456789.")
+        number = self.plain.get(symbol)
+        if number is None:
+            return END if symbol == "\n" else UNUSUAL
+        try:
+            amount = float(token[len(symbol) :] or 1)
+        except ValueError:
             return UNUSUAL
-        value = 0.0 if amount == "." else float(amount)
-        return complex(self.known[symbol], value) if MIN_AMOUNT <= value <= MAX_AMOUNT else UNUSUAL
+        return complex(number, amount) if MIN_AMOUNT <= amount <= MAX_AMOUNT else UNUSUAL
 
     def _bracket(self, bracket: str) -> str:
-        """A bracket such as "(PO4)2" without it: "P2.0O8.0"."""
+        """A bracket such as "(PO4)2" without it: "P2.0O8.0"; whatever is odd stays odd."""
+        inside, _, factor = bracket[1:].rpartition(")")
         try:
-            return "".join(f"{symbol}{n}" for symbol, n in parse_terms(bracket, self.known))
-        except FormulaError:
-            return "?"  # parse_formula will find the reason again, at its place in the formula
+            times = float(factor or 1)
+            return "".join(f"{s}{float(a or 1) * times}" for s, a in TERM.findall(inside))
+        except ValueError:
+            return "?"
 
     def parse(self, texts: Sequence[str]) -> tuple[list[Compositions], dict[int, str]]:
         """Compositions grouped by number of elements, and the reason by rejected text."""
@@ -585,8 +589,8 @@ class CompositionFeaturizer(PythonModel):
     unknown symbol, an unbalanced bracket, a zero, negative or absurd (over 1e12) amount, or
     anything else that is no part of a formula; if the preset has no data at all for an element
     (with matminer 0.10.1, which imputes, none lacks); and if its oxidation states have more than
-    1e12 combinations (some 40 elements), which neither this nor matminer can search. Everything
-    else gets the values of matminer, NaN where matminer's are NaN.
+    1e12 combinations (it takes dozens of elements), which neither this nor matminer can search.
+    Everything else gets the values of matminer, NaN where matminer's are NaN.
 
     Attributes:
         labels: matminer's feature labels, in order (after `load_context`).
@@ -615,7 +619,7 @@ class CompositionFeaturizer(PythonModel):
             self.matminer, self.symbols = load_matminer(self.names, self.preset)
             self.labels = self.matminer.feature_labels()
         known = {symbol: number for number, symbol in enumerate(self.symbols) if number}
-        self.parser = Parser(known | dict.fromkeys(HYDROGENS, 1))
+        self.parser = Parser(known | {"D": 1, "T": 1})  # as pymatgen
 
     def featurize(
         self, formulas: Sequence[object]
@@ -670,12 +674,12 @@ class CompositionFeaturizer(PythonModel):
         Returns:
             One row an input (with its index), one column a feature, NaN where it was rejected.
         """
-        index = getattr(model_input, "index", None)  # a list has a method of this name
+        index = model_input.index if isinstance(model_input, pd.DataFrame | pd.Series) else None
         formulas = model_input["formula"] if isinstance(model_input, pd.DataFrame) else model_input
         features, rows, places, _ = self.featurize(list(formulas))
         result = np.full((len(formulas), len(self.labels)), np.nan)
         result[rows] = features[places]
-        return pd.DataFrame(result, None if callable(index) else index, self.labels)
+        return pd.DataFrame(result, index, self.labels)
 
     def _by_tables(self, group: Compositions, rows: Ints, features: Floats) -> dict[int, str]:
         """Fill the rows of features for a group; the reason for each that cannot be had."""

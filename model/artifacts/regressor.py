@@ -126,11 +126,7 @@ def _compiled_walk() -> Callable[..., None]:
 
 
 class FlatForest:
-    """A forest as ``write_forest`` laid it out, memory-mapped from ``folder``.
-
-    Raises:
-        ValueError: the folder holds another format, or arrays that do not form a forest.
-    """
+    """A forest as ``write_forest`` laid it out, memory-mapped; ValueError if it is damaged."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._walk = _compiled_walk()
@@ -138,11 +134,12 @@ class FlatForest:
         about = json.loads((path / "forest.json").read_text(encoding="utf-8"))
         if about["format"] != FOREST_FORMAT:
             raise ValueError(f"flat forest of format {about['format']}, expected {FOREST_FORMAT}")
-        self.n_features: int = about["n_features"]
+        self.n_features = int(about["n_features"])
         self.nodes = _map(path / "nodes.npy", NODE)
         self.leaves: Float64 = _map(path / "leaves.npy", np.dtype("<f8"))
         self.roots: npt.NDArray[np.int32] = _map(path / "roots.npy", np.dtype("<i4"))
         self.inputs = _map(path / "inputs.npy", INPUT)
+        self.reads_all = np.array_equal(self.inputs["column"], np.arange(self.n_features))
         self._check(about)
 
     def _check(self, about: dict[str, int]) -> None:
@@ -186,9 +183,12 @@ class FlatForest:
 
     def _prepare(self, features: Float64) -> Float32:
         """Select, cast to float32 and fill, in that order: the bits of impute, then cast."""
+        read = features if self.reads_all else features[:, self.inputs["column"]]
         with np.errstate(over="ignore"):
-            x = features[:, self.inputs["column"]].astype(np.float32, order="C")
-        if np.isinf(features).any() or np.isinf(x).any():
+            x = read.astype(np.float32, order="C")
+        if self.reads_all and np.isfinite(x).all():
+            return x
+        if np.isinf(x).any() or np.isinf(features).any():
             raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
         np.copyto(x, self.inputs["fill"], where=np.isnan(x))
         return x
@@ -206,9 +206,9 @@ def _threads() -> int:
     wanted = os.environ.get("MATMINER_COMPUTE_THREADS") or "1"
     if not wanted.isdecimal():
         raise ValueError(f"MATMINER_COMPUTE_THREADS must be a whole number, not {wanted!r}")
-    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return max(1, min(int(wanted), cores))
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return max(1, min(int(wanted), len(os.sched_getaffinity(0))))
+    return max(1, min(int(wanted), os.cpu_count() or 1))
 
 
 def _numba_works() -> bool:
@@ -260,13 +260,11 @@ class SklearnRegressor:
 class Regressor(PythonModel):
     """The published regressor: :meth:`regress` for the functions, :meth:`predict` for serving."""
 
-    property: str
-    unit: str
-
     def load_context(self, context: Any) -> None:
         """Map the flat forest if one came along and numba is here, else read the pipeline."""
         config = context.model_config
-        self.property, self.unit = config["property"], config["unit"]
+        self.property: str = config["property"]
+        self.unit: str = config["unit"]
         self._model: FlatForest | SklearnRegressor
         if "forest" in context.artifacts and _numba_works():
             self._model = FlatForest(context.artifacts["forest"])

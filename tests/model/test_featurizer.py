@@ -132,6 +132,20 @@ def test_identical_neutrality(some):
     assert_identical(some, names=("IonProperty",))
 
 
+def test_identical_where_amounts_nearly_tie_for_the_mode():
+    near = [1 - 2e-5, 1 - 1e-5, 1 - 9e-6, 1 - 1e-6, 1 + 1e-6, 1 + 9e-6, 1 + 1e-5, 1 + 1.1e-5]
+    assert_identical([f"Fe{size}O{size * a:.12g}Li0.1" for a in near for size in (1, 7, 0.003)])
+
+
+def test_identical_where_a_square_and_a_product_differ():
+    draw = random.Random(0)
+    pairs = [
+        (round(draw.uniform(0.1, 9), 7), round(draw.uniform(0.1, 9), 7)) for _ in range(60_000)
+    ]
+    pairs = [(a, b) for a, b in pairs if (a + b) ** 2 != (a + b) * (a + b)] + pairs[:10]
+    assert_identical([f"Ti{a}O{b}" for a, b in pairs[:60]], "megnet_el", ("ElementProperty",))
+
+
 def test_identical_where_rounding_decides_neutrality():
     tiny = [f"Na1Cl{1 + k * 1e-9:.17g}" for k in range(5, 16)]
     large = [f"Fe{2 * a}O{3 * a}" for a in (0.1, 1e7 + 0.1, 123456789.1, 1.1e9, 1e11 + 0.3)]

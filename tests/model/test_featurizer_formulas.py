@@ -76,6 +76,8 @@ FORMULA = st.lists(st.recursive(ELEMENT, in_brackets, max_leaves=8), min_size=1,
 @example("H0.1D0.2T0.3HDT")
 @example("((((Fe2)2)2)2)2")
 @example("H5e-9OD5e-9")
+@example("Fe(O10000000000000)0.001")
+@example("Fe(O0.000000001)9000000000")
 @settings(max_examples=400, deadline=None)
 def test_reads_what_pymatgen_reads(formula):
     try:
@@ -147,6 +149,7 @@ def test_ways_of_writing(formula, same):
         ("Fe\nO?", "'?' at position 5 is not part of a formula"),
         ("H1e999", "the amount 1e999 at position 2 is over 1e+12"),
         ("H" + "9" * 400, "the amount 99999999999999999999 at position 2 is over 1e+12"),
+        ("H1e13", "an amount is over 1e+12"),
         ("(H1e9)1e9", "an amount is over 1e+12"),
         ("Fe1e-9", "no amount reaches 1e-08"),
         ("(" * 499 + "Fe" + ")" * 498, "'(' at position 1 is not closed"),

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.ensemble import (
+    BaggingRegressor,
     ExtraTreesRegressor,
     HistGradientBoostingRegressor,
     RandomForestRegressor,
@@ -145,6 +146,16 @@ def test_scaled_forest_keeps_its_spread(tmp_path: Path) -> None:
     seen = pipeline[:-1].transform(features)
     expected = np.std([tree.predict(seen) for tree in pipeline[-1]], axis=0)
     np.testing.assert_allclose(std, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_worker_starts_no_pool_of_its_own(tmp_path: Path) -> None:
+    features, target = _data(13)
+    bagging = BaggingRegressor(n_estimators=6, n_jobs=2, random_state=0)
+    pipeline = make_pipeline(SimpleImputer(), bagging).fit(features, target)
+    model = _load(_save(pipeline, tmp_path / "model", flat=False))
+    assert model._model.pipeline[-1].n_jobs == 1
+    expected = pipeline.set_params(baggingregressor__n_jobs=1).predict(features)
+    np.testing.assert_array_equal(model.regress(features)[0], expected)
 
 
 def test_serving_takes_a_table(published: Path, forest: Pipeline) -> None:
