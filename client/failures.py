@@ -20,8 +20,10 @@ from matminer_compute.errors import (
 _BY_CODE: dict[str, type[MatminerComputeError]] = {
     "artifact-altered": ModelNotLoadable,
     "feature-schema-mismatch": FeatureSchemaMismatch,
+    "featurizer-missing": ModelNotLoadable,
     "model-not-loadable": ModelNotLoadable,
     "no-production-version": NoProductionVersion,
+    "no-room": EnvironmentMismatch,
     "no-such-model": NoProductionVersion,
     "package-missing": EnvironmentMismatch,
     "registry-not-set": RegistryError,

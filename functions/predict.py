@@ -264,17 +264,22 @@ def predict(
                 sentence = f"{what} needs version {number} of '{half}', which is gone; train again."
                 raise error("featurizer-missing", sentence) from None
             warnings = differing(json.loads(tags.get("requirements", "{}")))
-            home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-            shared = os.environ.get("MATMINER_COMPUTE_CACHE") or f"{home}/matminer-compute"
+            caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+            shared = os.environ.get("MATMINER_COMPUTE_CACHE") or f"{caches}/matminer-compute"
             try:
                 return {"model": read(info, Path(shared).absolute()), "warnings": warnings}
             except OSError as unusable:
                 why = unusable.strerror or unusable
                 sentence = f"The cache folder {shared} cannot be used ({why})"
                 warnings.append(f"{sentence}; this worker has a private copy.")
-            # Read or mapped, a model needs no folder; a worker that is killed would leave it behind.
-            with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
-                return {"model": read(info, Path(private)), "warnings": warnings}
+            try:  # read or mapped, it needs no folder; a worker that is killed would leave one
+                with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
+                    return {"model": read(info, Path(private)), "warnings": warnings}
+            except OSError as full:
+                why = full.strerror or full
+                raise error(
+                    "no-room", f"{sentence}, nor can {tempfile.gettempdir()} ({why})."
+                ) from None
 
         def bring() -> tuple:
             """Load the version that the pointer names; out of reach, go on with the one before."""

@@ -118,8 +118,8 @@ def _compiled_walk() -> Callable[..., None]:
     signature = void(*arrays, float32[:, ::1], float64[::1], float64[::1])
     try:
         compiled = njit(signature, nogil=True, cache=True)(walk)
-    except RuntimeError:
-        # numba found no folder it may write to (a read-only model and no home): compile in memory.
+    except (RuntimeError, OSError):
+        # No folder to write to (a read-only model, no home), or no room left: compile in memory.
         compiled = njit(signature, nogil=True)(walk)
     vars(module)["compiled"] = compiled
     return compiled

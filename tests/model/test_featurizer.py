@@ -159,16 +159,20 @@ def test_identical_where_rounding_decides_neutrality():
 
 
 @pytest.mark.parametrize(
-    "formula",
+    ("formula", "neutral"),
     [
-        "S2Cl3Se1Br2I1Te1H3Mn2",  # 72,000 combinations, neutral
-        "S200Cl3Se1Br2I1Te1H0.3Cr0.01",
-        "S0.11Cl0.3Se0.17Br0.21I0.13Te1.7H0.039Li0.777",
-        "N1P1S1Cl1Se1Br1Al101",
+        ("S2Cl3Se1Br2I1Te1H2Mn2", True),  # 38,400 combinations
+        ("S2Cl3Se1Br2I1Te1H3Mn2", False),  # all of them odd
+        ("S0.2Cl0.3Se0.1Br0.2I0.1Te0.1H0.2Mn0.2", True),
+        ("S0.11Cl0.3Se0.17Br0.21I0.13Te1.7H0.039Li0.777", False),
+        ("S0.11Cl0.3Se0.17Br0.21I0.13Te1.7H0.039Li4.301000005", True),  # one way, 5e-9 from zero
+        ("S0.11Cl0.3Se0.17Br0.21I0.13Te1.7H0.039Li4.300999995", True),
     ],
 )
-def test_identical_for_very_many_combinations_of_oxidation_states(formula):
+def test_identical_for_very_many_combinations_of_oxidation_states(formula, neutral):
     assert_identical([formula], names=("IonProperty",))
+    features, *_ = load(names=("IonProperty",)).featurize([formula])
+    assert features[0, 0] == neutral
 
 
 def test_a_composition_alone_and_in_a_crowd_is_the_same():

@@ -299,6 +299,16 @@ def test_a_worker_that_can_write_nowhere_compiles_in_memory(
     assert answer["values"] == _in_order(forest, features).tobytes().hex()
 
 
+def test_a_worker_with_no_room_left_compiles_in_memory(forest: Pipeline, tmp_path: Path) -> None:
+    path = _save(forest, tmp_path / "model")
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    features, _ = _data(14)
+    answer = _worker(path, features, tmp_path, before=limit)
+    assert answer["model"] == "FlatForest"
+    assert answer["values"] == _in_order(forest, features).tobytes().hex()
+    assert not list(path.glob("__pycache__/*.nbc"))
+
+
 def test_a_worker_without_numba_gives_the_same_bits(published: Path, tmp_path: Path) -> None:
     features, _ = _data(12)
     without = _worker(published, features, tmp_path, before="sys.modules['numba'] = None")
