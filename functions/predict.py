@@ -215,12 +215,10 @@ def predict(
                     shutil.rmtree(folder, ignore_errors=True)
                     folder.with_suffix(".lock").unlink(missing_ok=True)
 
-        def read(info: dict, cache: Path) -> object:
+        def read(info: dict, folder: Path) -> object:
             import mlflow.pyfunc
 
-            folder = fetch(info, cache)
             # Nothing may be written into the folder, or its digest would no longer hold.
-            os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / ".compiled"))
             wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
             try:
                 return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
@@ -267,14 +265,16 @@ def predict(
             caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
             shared = os.environ.get("MATMINER_COMPUTE_CACHE") or f"{caches}/matminer-compute"
             try:
-                return {"model": read(info, Path(shared).absolute()), "warnings": warnings}
+                folder = fetch(info, Path(shared).absolute())
+                os.environ.setdefault("NUMBA_CACHE_DIR", str(folder.with_name(".compiled")))
+                return {"model": read(info, folder), "warnings": warnings}
             except OSError as unusable:
                 why = unusable.strerror or unusable
                 sentence = f"The cache folder {shared} cannot be used ({why})"
                 warnings.append(f"{sentence}; this worker has a private copy.")
             try:  # read or mapped, it needs no folder; a worker that is killed would leave one
                 with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
-                    return {"model": read(info, Path(private)), "warnings": warnings}
+                    return {"model": read(info, fetch(info, Path(private))), "warnings": warnings}
             except OSError as full:
                 why = full.strerror or full
                 raise error(

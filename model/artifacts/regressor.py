@@ -98,8 +98,10 @@ def _compiled_walk() -> Callable[..., None]:
     by what this file says: the same in every process, another for another version of the file.
     """
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
-    from numba import float32, float64, from_dtype, int32, njit, types, void
+    from numba import config, float32, float64, from_dtype, int32, njit, types, void
 
+    # Whoever imported numba first may have done so before the loader chose where it caches.
+    config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR", config.CACHE_DIR)
     name = "matminer_walk_" + sha256(Path(__file__).read_bytes()).hexdigest()
     module = sys.modules.setdefault(name, ModuleType(name))
     compiled: Callable[..., None] | None = getattr(module, "compiled", None)

@@ -124,9 +124,9 @@ def test_a_folder_that_cannot_be_made_gives_a_private_copy_and_a_warning(
     for _ in range(2):  # warm too
         answer = client.predict(FORMULAS)
         assert check(answer, registry) == "1"
-        assert len(answer.warnings) == 2
-        assert all(f"The cache folder {unusable} cannot be used" in w for w in answer.warnings)
-    assert list(tmp_path.glob("matminer-compute-*/.[0-9a-f]*")) == []
+        [warning] = answer.warnings
+        assert f"The cache folder {unusable} cannot be used" in warning
+    assert list(tmp_path.glob("matminer-compute-*/*")) == []
 
 
 def test_a_filesystem_that_locks_nothing_is_treated_alike(start, name, cache, registry):
@@ -138,8 +138,8 @@ def test_a_filesystem_that_locks_nothing_is_treated_alike(start, name, cache, re
         os.truncate(folder / "MLmodel", 10)
     answer = start(name).predict(FORMULAS)
     assert check(answer, registry) == "1"
-    assert all("cannot be used" in warning for warning in answer.warnings)
-    assert len(answer.warnings) == 2
+    [warning] = answer.warnings
+    assert f"The cache folder {cache} cannot be used" in warning
 
 
 def on_a_small_disk(name, proxy, tmp_path, *, elsewhere):
@@ -170,9 +170,10 @@ def chain_source():
 def test_a_full_cache_gives_a_private_copy_and_a_warning(name, proxy, cache, registry, tmp_path):
     answer = on_a_small_disk(name, proxy, tmp_path, elsewhere=True)
     assert answer["values"] == registry.pairs["1"].values
-    assert any(f"The cache folder {cache} cannot be used" in w for w in answer["warnings"])
+    [warning] = answer["warnings"]
+    assert f"The cache folder {cache} cannot be used (File too large)" in warning
     assert parts(cache) == []
-    assert list(tmp_path.glob("matminer-compute-*/.[0-9a-f]*")) == []
+    assert list(tmp_path.glob("matminer-compute-*/*")) == []
 
 
 def test_no_room_anywhere_has_a_code_of_its_own(name, proxy, cache, tmp_path):
