@@ -21,6 +21,7 @@ from globus_compute_endpoint.engines.base import GlobusComputeEngineBase as Engi
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 from parsl.launchers import SimpleLauncher
 from parsl.providers import LocalProvider
+from threadpoolctl import threadpool_limits
 
 EngineName = Literal["processes", "threads", "parsl"]
 
@@ -113,6 +114,9 @@ class _Threads(ThreadPoolEngine):
 def _become_worker(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that owns the pool
+    # A worker a core needs no threads of its own; and an OpenMP team that the owner of the pool
+    # has used does not survive the fork: with more than one thread the first use would hang.
+    threadpool_limits(1)
     # A failure travels to the caller; printing it here too would only frighten.
     logging.getLogger("globus_compute_endpoint").addHandler(logging.NullHandler())
     threading.Thread(target=_end_with_parent, daemon=True).start()

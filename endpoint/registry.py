@@ -22,9 +22,10 @@ def registry_uri() -> str:
 
 
 def worker_environment(registry: str) -> dict[str, str]:
-    """The variables a worker needs: the registry, and MLflow's usage telemetry switched off."""
+    """The variables a worker needs: the registry, no usage telemetry, one thread."""
     return {
         "MLFLOW_TRACKING_URI": registry,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+        "OMP_NUM_THREADS": "1",
     }

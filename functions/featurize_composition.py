@@ -30,6 +30,8 @@ def featurize_composition(
     """
     import base64
     import io
+    import os
+    import platform
     import time
 
     import numpy as np
@@ -43,8 +45,6 @@ def featurize_composition(
         import hashlib
         import importlib.metadata
         import json
-        import os
-        import platform
         import shutil
         import sys
         import tempfile
@@ -54,6 +54,7 @@ def featurize_composition(
         started, name, version = time.perf_counter(), str(name), str(version)
         registry = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI")
         refresh = float(os.environ.get("MATMINER_COMPUTE_REFRESH_S") or 30)
+        pointer = (registry, name, version)
         # A module outlives the task. This text does not: it is compiled anew for each.
         module = type(sys)("matminer_compute_worker")
         state = vars(sys.modules.setdefault(module.__name__, module))
@@ -62,7 +63,6 @@ def featurize_composition(
         answered = state.setdefault("answered", {})  # by pointer: the version that answered last
         failed = state.setdefault("failed", {})  # by pointer: when loading failed, and why
         models = state.setdefault("models", {})  # by registry, name and number
-        pointer = (registry, name, version)
 
         def error(code: str, sentence: str) -> RuntimeError:
             # Always raised "from None": MLflow's own text may hold a password in an address.
@@ -76,6 +76,7 @@ def featurize_composition(
             return error("registry-unreachable", f"{sentence} and what MLFLOW_TRACKING_URI names.")
 
         def look_up() -> dict:
+            """What the registry says of the pointer: a version, or why there is none."""
             import mlflow
 
             client = mlflow.MlflowClient()
@@ -179,7 +180,7 @@ def featurize_composition(
             """The artifact in a cache folder, downloaded by one worker for all of the node."""
             folder = cache / info["tags"]["digest"]
             if digest(folder) == folder.name:
-                if os.access(folder, os.W_OK):
+                if os.access(folder, os.W_OK):  # a cache may be filled beforehand, and read-only
                     os.utime(folder)
                 return folder
             cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -222,28 +223,25 @@ def featurize_composition(
             wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
             try:
                 return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
-            except OSError:
-                raise
             except Exception as failure:  # noqa: BLE001  the artifact's code raises what it likes
                 why = failure.__cause__ or failure
-                if isinstance(why, ImportError):
-                    sentence = f"This worker lacks a package ({why}); install it there."
-                    raise error("package-missing", sentence) from None
-                sentence = f"Version {info['version']} of '{name}' does not load here ({why})."
-                raise error("model-not-loadable", sentence) from None
+                if isinstance(why, OSError):  # the folder's fault
+                    raise why from None
+                code = "package-missing" if isinstance(why, ImportError) else "model-not-loadable"
+                sentence = f"Version {info['version']} of '{name}' does not load on this worker"
+                raise error(code, f"{sentence}; put right: {type(why).__name__}: {why}") from None
             finally:
                 sys.dont_write_bytecode = wrote
 
         def differing(trained_with: dict) -> list:
-            def here(package: str) -> str:
-                found = importlib.metadata.distributions(name=package)
-                installed = next((distribution.version for distribution in found), "missing")
-                return platform.python_version() if package == "python" else installed
-
+            """Libraries of another minor version than the model's."""
+            found = {p: importlib.metadata.distributions(name=p) for p in trained_with}
+            here = {p: next((d.version for d in found[p]), "missing") for p in trained_with}
+            here["python"] = platform.python_version()
             return [
-                f"{package} is {here(package)} on this worker; '{name}' was trained with {wanted}."
+                f"{package} is {here[package]} on this worker; '{name}' was trained with {wanted}."
                 for package, wanted in trained_with.items()
-                if here(package).split(".")[:2] != wanted.split(".")[:2]
+                if here[package].split(".")[:2] != wanted.split(".")[:2]
             ]
 
         def materialize(info: dict) -> dict:
@@ -269,17 +267,13 @@ def featurize_composition(
                 os.environ.setdefault("NUMBA_CACHE_DIR", str(folder.with_name(".compiled")))
                 return {"model": read(info, folder), "warnings": warnings}
             except OSError as unusable:
-                why = unusable.strerror or unusable
-                sentence = f"The cache folder {shared} cannot be used ({why})"
-                warnings.append(f"{sentence}; this worker has a private copy.")
+                full = f"The cache folder {shared} cannot be used ({unusable.strerror or unusable})"
+                warnings.append(f"{full}; this worker has a private copy.")
             try:  # read or mapped, it needs no folder; a worker that is killed would leave one
                 with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
                     return {"model": read(info, fetch(info, Path(private))), "warnings": warnings}
-            except OSError as full:
-                why = full.strerror or full
-                raise error(
-                    "no-room", f"{sentence}, nor can {tempfile.gettempdir()} ({why})."
-                ) from None
+            except OSError:
+                raise error("no-room", f"{full}, nor can {tempfile.gettempdir()}.") from None
 
         def bring() -> tuple:
             """Load the version that the pointer names; out of reach, go on with the one before."""
@@ -295,7 +289,7 @@ def featurize_composition(
                 before = answered.get(pointer, info)
                 record = models.get((registry, name, before["version"]))
                 if record and str(failure).startswith("[registry-unreachable]"):
-                    return go_on_with(before), record, True
+                    return go_on_with(before), record, False
                 failed[pointer] = (time.perf_counter(), str(failure))
                 raise
             versions = [k for k in models if k[:2] == key[:2]]

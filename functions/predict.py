@@ -43,8 +43,6 @@ def predict(
         import hashlib
         import importlib.metadata
         import json
-        import os
-        import platform
         import shutil
         import sys
         import tempfile
@@ -54,6 +52,7 @@ def predict(
         started, name, version = time.perf_counter(), str(name), str(version)
         registry = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI")
         refresh = float(os.environ.get("MATMINER_COMPUTE_REFRESH_S") or 30)
+        pointer = (registry, name, version)
         # A module outlives the task. This text does not: it is compiled anew for each.
         module = type(sys)("matminer_compute_worker")
         state = vars(sys.modules.setdefault(module.__name__, module))
@@ -62,7 +61,6 @@ def predict(
         answered = state.setdefault("answered", {})  # by pointer: the version that answered last
         failed = state.setdefault("failed", {})  # by pointer: when loading failed, and why
         models = state.setdefault("models", {})  # by registry, name and number
-        pointer = (registry, name, version)
 
         def error(code: str, sentence: str) -> RuntimeError:
             # Always raised "from None": MLflow's own text may hold a password in an address.
@@ -76,6 +74,7 @@ def predict(
             return error("registry-unreachable", f"{sentence} and what MLFLOW_TRACKING_URI names.")
 
         def look_up() -> dict:
+            """What the registry says of the pointer: a version, or why there is none."""
             import mlflow
 
             client = mlflow.MlflowClient()
@@ -179,7 +178,7 @@ def predict(
             """The artifact in a cache folder, downloaded by one worker for all of the node."""
             folder = cache / info["tags"]["digest"]
             if digest(folder) == folder.name:
-                if os.access(folder, os.W_OK):
+                if os.access(folder, os.W_OK):  # a cache may be filled beforehand, and read-only
                     os.utime(folder)
                 return folder
             cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -222,28 +221,25 @@ def predict(
             wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
             try:
                 return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
-            except OSError:
-                raise
             except Exception as failure:  # noqa: BLE001  the artifact's code raises what it likes
                 why = failure.__cause__ or failure
-                if isinstance(why, ImportError):
-                    sentence = f"This worker lacks a package ({why}); install it there."
-                    raise error("package-missing", sentence) from None
-                sentence = f"Version {info['version']} of '{name}' does not load here ({why})."
-                raise error("model-not-loadable", sentence) from None
+                if isinstance(why, OSError):  # the folder's fault
+                    raise why from None
+                code = "package-missing" if isinstance(why, ImportError) else "model-not-loadable"
+                sentence = f"Version {info['version']} of '{name}' does not load on this worker"
+                raise error(code, f"{sentence}; put right: {type(why).__name__}: {why}") from None
             finally:
                 sys.dont_write_bytecode = wrote
 
         def differing(trained_with: dict) -> list:
-            def here(package: str) -> str:
-                found = importlib.metadata.distributions(name=package)
-                installed = next((distribution.version for distribution in found), "missing")
-                return platform.python_version() if package == "python" else installed
-
+            """Libraries of another minor version than the model's."""
+            found = {p: importlib.metadata.distributions(name=p) for p in trained_with}
+            here = {p: next((d.version for d in found[p]), "missing") for p in trained_with}
+            here["python"] = platform.python_version()
             return [
-                f"{package} is {here(package)} on this worker; '{name}' was trained with {wanted}."
+                f"{package} is {here[package]} on this worker; '{name}' was trained with {wanted}."
                 for package, wanted in trained_with.items()
-                if here(package).split(".")[:2] != wanted.split(".")[:2]
+                if here[package].split(".")[:2] != wanted.split(".")[:2]
             ]
 
         def materialize(info: dict) -> dict:
@@ -269,17 +265,13 @@ def predict(
                 os.environ.setdefault("NUMBA_CACHE_DIR", str(folder.with_name(".compiled")))
                 return {"model": read(info, folder), "warnings": warnings}
             except OSError as unusable:
-                why = unusable.strerror or unusable
-                sentence = f"The cache folder {shared} cannot be used ({why})"
-                warnings.append(f"{sentence}; this worker has a private copy.")
+                full = f"The cache folder {shared} cannot be used ({unusable.strerror or unusable})"
+                warnings.append(f"{full}; this worker has a private copy.")
             try:  # read or mapped, it needs no folder; a worker that is killed would leave one
                 with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
                     return {"model": read(info, fetch(info, Path(private))), "warnings": warnings}
-            except OSError as full:
-                why = full.strerror or full
-                raise error(
-                    "no-room", f"{sentence}, nor can {tempfile.gettempdir()} ({why})."
-                ) from None
+            except OSError:
+                raise error("no-room", f"{full}, nor can {tempfile.gettempdir()}.") from None
 
         def bring() -> tuple:
             """Load the version that the pointer names; out of reach, go on with the one before."""
@@ -295,7 +287,7 @@ def predict(
                 before = answered.get(pointer, info)
                 record = models.get((registry, name, before["version"]))
                 if record and str(failure).startswith("[registry-unreachable]"):
-                    return go_on_with(before), record, True
+                    return go_on_with(before), record, False
                 failed[pointer] = (time.perf_counter(), str(failure))
                 raise
             versions = [k for k in models if k[:2] == key[:2]]
@@ -317,53 +309,43 @@ def predict(
         loading |= {"seconds": time.perf_counter() - started, "warnings": record["warnings"]}
         return model, info, loading
 
-    def decode(features: str | np.ndarray, index: list | None) -> tuple:
-        if isinstance(features, np.ndarray):
-            return features, index
-        try:
-            with np.load(io.BytesIO(base64.b64decode(features)), allow_pickle=False) as arrays:
-                return arrays["features"], None
-        except Exception as error:  # noqa: BLE001  whatever numpy finds wrong with foreign bytes
-            raise ValueError(
-                "[bad-features] featurized['features'] is not base64 of an .npz that holds "
-                f"'features' ({type(error).__name__}); pass on what featurize_composition returned."
-            ) from None
-
     model, info, loading = load(name, version)
     tags = info["tags"]
     named = {"name": tags.get("featurizer"), "version": tags.get("featurizer_version")}
-    empty: dict = {"features": np.empty((0, 0)), "index": [], "rows": [], "rejected": {},
-             "featurizer": {**named, "schema": tags["schema"]}}  # fmt: skip
-    asked: dict = empty if featurized is None else featurized
-    if not isinstance(asked, dict) or not {"features", "rows", "featurizer"} <= asked.keys():
+    if featurized is None:
+        featurizer = {**named, "schema": tags["schema"]}
+        featurized = {"features": np.empty((0, 0)), "rows": [], "featurizer": featurizer}
+    try:
+        features, rows, featurizer = (featurized[key] for key in ("features", "rows", "featurizer"))
+        if not isinstance(features, np.ndarray):  # it has crossed a wire
+            with np.load(io.BytesIO(base64.b64decode(features)), allow_pickle=False) as arrays:
+                features = arrays["features"]
+        index = featurized.get("index", range(len(features)))
+        if len(index) != len(rows):
+            raise ValueError(f"{len(index)} rows of features for {len(rows)} rows")
+        theirs = featurizer["schema"]
+    except Exception as error:  # noqa: BLE001  whatever numpy finds wrong with foreign bytes
         raise ValueError(
-            "[bad-features] featurized must hold features, rows and featurizer; pass on what "
+            f"[bad-features] {error} ({type(error).__name__}): these are no features; pass on what "
             "featurize_composition returned."
-        )
-    featurizer = asked["featurizer"]
-    if featurizer.get("schema") != tags["schema"]:
+        ) from None
+    if theirs != tags["schema"]:
         raise RuntimeError(
             f"[feature-schema-mismatch] Features of '{featurizer.get('name')}' version "
             f"{featurizer.get('version')} do not fit '{name}' version {info['version']}, which was "
             f"trained on '{named['name']}' version {named['version']}; featurize again with that."
         )
-    features, index = decode(asked["features"], asked.get("index"))
     started = time.perf_counter()
-    values, std = model.regress(features) if len(features) else (np.empty(0), np.empty(0))
-    if index is not None:
-        values, std = values[index], std[index]
-    if len(values) != len(asked["rows"]):
-        raise ValueError(
-            f"[bad-features] {len(values)} rows of features for {len(asked['rows'])} rows."
-        )
-    featurizing = asked.get("loading") or {"cold": False, "seconds": 0.0, "warnings": []}
+    answers = model.regress(features) if len(features) else (np.empty(0), np.empty(0))
+    values, std = (answer[np.asarray(index, int)].tolist() for answer in answers)
+    before = featurized.get("loading") or {"cold": False, "seconds": 0.0, "warnings": []}
     return {
-        "values": [None if value != value else value for value in values.tolist()],
-        "std": [None if value != value else value for value in std.tolist()],
+        "values": [None if value != value else value for value in values],
+        "std": [None if value != value else value for value in std],
         "property": tags.get("property"),
         "unit": tags.get("unit"),
-        "rows": asked["rows"],
-        "rejected": asked.get("rejected", {}),
+        "rows": rows,
+        "rejected": featurized.get("rejected", {}),
         "featurizer": featurizer,
         "model": {
             "name": name,
@@ -376,13 +358,13 @@ def predict(
             "python": platform.python_version(),
             "pid": os.getpid(),
             "task": os.environ.get("GC_TASK_UUID"),
-            "cold": loading["cold"] or featurizing["cold"],
+            "cold": loading["cold"] or before["cold"],
             "seconds": {
-                "load": loading["seconds"] + featurizing["seconds"],
-                "featurize": asked.get("seconds", 0.0),
+                "load": loading["seconds"] + before["seconds"],
+                "featurize": featurized.get("seconds", 0.0),
                 "predict": time.perf_counter() - started,
             },
         },
         "stale": loading["stale"],
-        "warnings": [*featurizing["warnings"], *loading["warnings"]],
+        "warnings": [*before["warnings"], *loading["warnings"]],
     }

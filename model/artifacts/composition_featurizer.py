@@ -183,7 +183,7 @@ def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
         FormulaError: as `parse_terms`; also for empty texts, long ones, amounts out of bounds.
     """
     if len(text) > MAX_TEXT:
-        raise FormulaError(f"a formula has at most {MAX_TEXT} characters, this one {len(text)}")
+        raise FormulaError(f"a formula has at most {MAX_TEXT} characters; this one has more")
     terms = parse_terms(text, known)
     if not terms:
         raise FormulaError("the formula is empty")

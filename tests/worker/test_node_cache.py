@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,23 +185,30 @@ def test_no_room_anywhere_has_a_code_of_its_own(name, proxy, cache, tmp_path):
 
 
 def test_the_versions_longest_unused_are_removed_beyond_the_limit(
-    start, name, cache, registry, promoter, monkeypatch
+    start, name, cache, registry, monkeypatch
 ):
-    start(name, version="1").predict(FORMULAS)
-    start(name, version="2").predict(FORMULAS)
-    assert len(versions(cache)) == 4
+    def size():
+        return sum(f.stat().st_size for v in versions(cache) for f in v.rglob("*") if f.is_file())
+
+    for version in ("1", "2"):
+        start(name, version=version).predict(FORMULAS)
+    old = versions(cache)
+    start(name, version="3").predict(FORMULAS)
+    limit = size() - 1  # room for two of the three pairs, and then some
+    for folder in versions(cache) - old:
+        shutil.rmtree(folder)
     (cache / f".{'0' * 64}-dead").mkdir()
-    for folder in [*versions(cache), *parts(cache)]:
-        os.utime(folder, (1, 1))
-    start(name, version="1").predict(FORMULAS)  # used again
-    size = sum(f.stat().st_size for v in versions(cache) for f in v.rglob("*") if f.is_file())
-    monkeypatch.setenv("MATMINER_COMPUTE_CACHE_GB", str(1.1 * size / 1e9))
-    used = {folder for folder in versions(cache) if folder.stat().st_mtime > 1}
+    for folder in [*old, *parts(cache)]:
+        os.utime(folder, (1, 1) if folder in old else (0, 0))
+    start(name, version="1").predict(FORMULAS)
+    used = {folder for folder in old if folder.stat().st_mtime > 1}
     assert len(used) == 2
-    client = start(name, version="3")
-    assert check(client.predict(FORMULAS), registry) == "3"
+
+    monkeypatch.setenv("MATMINER_COMPUTE_CACHE_GB", str(limit / 1e9))
+    assert check(start(name, version="3").predict(FORMULAS), registry) == "3"
+    assert size() <= limit
     assert used < versions(cache)
-    assert len(versions(cache)) == 4
+    assert not old <= versions(cache)
     assert {lock.stem for lock in cache.glob("*.lock")} == {v.name for v in versions(cache)}
     assert parts(cache) == []
 
