@@ -153,7 +153,7 @@ def test_ways_of_writing(formula, same):
         ("(H1e9)1e9", "an amount is over 1e+12"),
         ("Fe1e-9", "no amount reaches 1e-08"),
         ("(" * 499 + "Fe" + ")" * 498, "'(' at position 1 is not closed"),
-        ("H" * 1001, "a formula has at most 1000 characters, this one 1001"),
+        ("H" * 1001, "a formula has at most 1000 characters; this one has more"),
         ("Hnan", "'Hnan' at position 1 is not an element"),
         ("\ud800", "'\\ud800' at position 1 is not part of a formula"),
     ],
