@@ -101,7 +101,8 @@ def _compiled_walk() -> Callable[..., None]:
     from numba import config, float32, float64, from_dtype, int32, njit, types, void
 
     # Whoever imported numba first may have done so before the loader chose where it caches.
-    config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR", config.CACHE_DIR)
+    if cache := os.environ.get("NUMBA_CACHE_DIR"):
+        vars(config)["CACHE_DIR"] = cache
     name = "matminer_walk_" + sha256(Path(__file__).read_bytes()).hexdigest()
     module = sys.modules.setdefault(name, ModuleType(name))
     compiled: Callable[..., None] | None = getattr(module, "compiled", None)
