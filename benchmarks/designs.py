@@ -8,16 +8,17 @@ import csv
 import gzip
 import os
 import time
-from collections.abc import Callable
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
 
-from matminer_compute.model import TrainedRun, TrainOptions, promote, train
+from matminer_compute.model import TrainOptions, promote, train
 
 HERE = Path(__file__).parent
 
@@ -33,33 +34,39 @@ def original_predict(formulas: list[str]) -> list[float]:
     return model.predict(features).tolist()
 
 
-def prepare(folder: Path, rows: int) -> TrainedRun:
-    """Train our way into a registry in ``folder``, and publish the same forest the original way."""
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'registry.db'}"
-    os.environ["MATMINER_COMPUTE_CACHE"] = str(folder / "cache")
+def prepare(folder: Path, rows: int) -> dict[str, float]:
+    """Both designs in a registry in ``folder``, made unless it is there; the metrics of its run."""
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.absolute() / 'registry.db'}"
+    os.environ["MATMINER_COMPUTE_CACHE"] = str(folder.absolute() / "cache")
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    trained = train(TrainOptions(rows=rows, folds=5 if rows else 2))  # all rows take minutes a fold
-    promote()
-    with redirect_stderr(StringIO()):
-        pipeline = mlflow.sklearn.load_model("models:/Matminer@Production")
-        with mlflow.start_run(experiment_id=mlflow.get_run(trained.run_id).info.experiment_id):
-            mlflow.pyfunc.log_model(
-                name="featurizer",
-                python_model=str(HERE / "original_featurizer.py"),
-                registered_model_name="Original Featurizer",
-                pip_requirements=[],
-            )
-            mlflow.sklearn.log_model(
-                pipeline,
-                name="model",
-                registered_model_name="Original",
-                skops_trusted_types=["sklearn.tree._tree.Tree", "numpy.dtype"],
-                pip_requirements=[],
-            )
+    if not (folder / "registry.db").exists():
+        train(TrainOptions(rows=rows, folds=5 if rows else 2))  # all rows take minutes a fold
+        promote()
+        with redirect_stderr(StringIO()):
+            _publish_original()
     client = mlflow.MlflowClient()
+    run_id = client.get_model_version_by_alias("Matminer", "Production").run_id
+    return dict(client.get_run(run_id).data.metrics)
+
+
+def _publish_original() -> None:
+    pipeline = mlflow.sklearn.load_model("models:/Matminer@Production")
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="featurizer",
+            python_model=str(HERE / "original_featurizer.py"),
+            registered_model_name="Original Featurizer",
+            pip_requirements=[],
+        )
+        mlflow.sklearn.log_model(
+            pipeline,
+            name="model",
+            registered_model_name="Original",
+            skops_trusted_types=["sklearn.tree._tree.Tree", "numpy.dtype"],
+            pip_requirements=[],
+        )
     for name in ("Original Featurizer", "Original"):
-        client.set_registered_model_alias(name, "Production", "1")
-    return trained
+        mlflow.MlflowClient().set_registered_model_alias(name, "Production", "1")
 
 
 def real_formulas() -> list[str]:
@@ -77,3 +84,14 @@ def seconds(call: Callable[[], Any], times: int) -> float:
         call()
         taken.append(time.perf_counter() - started)
     return median(taken)
+
+
+@contextmanager
+def folder_for(kept: Path | None) -> Iterator[Path]:
+    """The folder to keep, so that the next benchmark need not train, or one that goes away."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+    else:
+        with TemporaryDirectory() as folder:
+            yield Path(folder)

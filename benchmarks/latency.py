@@ -11,14 +11,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from designs import original_predict, prepare, seconds
+from designs import folder_for, original_predict, prepare, seconds
 
 from matminer_compute.client import CompositionClient
 from matminer_compute.endpoint import EmbeddedEndpoint
@@ -86,15 +85,19 @@ def wire() -> dict[str, int]:
     }
 
 
+def peak_megabytes() -> float:
+    """The most this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=4000, help="rows to train the forest on")
-    rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as folder:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        trained = prepare(Path(folder), rows)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    parser.add_argument("--folder", type=Path, help="where to keep the registry")
+    options = parser.parse_args()
+    with folder_for(options.folder) as folder:
+        metrics = prepare(folder, options.rows)
         cold = {name: process_seconds(code) for name, code in (
             ("libraries", LIBRARIES), ("ours", OURS), ("original", ORIGINAL), ("client", CLIENT)
         )}  # fmt: skip
@@ -102,7 +105,7 @@ def main() -> None:
             taken = warm(endpoint)
         sizes = wire()
     noop, ours = taken["no-op"], taken["client.predict"]
-    print(f"forest of {rows:,} rows, one worker, process engine\n")
+    print(f"forest of {int(metrics['rows']):,} rows, one worker, process engine\n")
     print("| one formula, warm | ms | |\n|---|---|---|")
     print(f"| no-op round trip | {noop * 1e3:.2f} | 1 |")
     for name in ("predict_composition", "client.predict"):
@@ -124,11 +127,9 @@ def main() -> None:
     for name, size in sizes.items():
         print(f"| {name} | {size:,} |")
     print("\n| training | s |\n|---|---|")
-    for step, taken_by in trained.seconds.items():
-        print(f"| {step} | {taken_by:.1f} |")
-    print(
-        f"| memory added to {before / 1024:.0f} MB, at the peak | {(peak - before) / 1024:.0f} MB |"
-    )
+    for step in ("featurize", "validate", "fit", "publish"):
+        print(f"| {step} | {metrics[f'seconds_{step}']:.1f} |")
+    print(f"\npeak memory of this process, which trained: {peak_megabytes():.0f} MB")
 
 
 if __name__ == "__main__":

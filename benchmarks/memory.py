@@ -8,12 +8,11 @@ import argparse
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from designs import prepare
+from designs import folder_for, prepare
 
 BARE = "import mlflow.pyfunc, mlflow.artifacts, numpy, pandas, numba"
 OURS = (
@@ -62,13 +61,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=0, help="train on so many rows; 0: all")
     parser.add_argument("--most", type=int, default=16, help="workers")
+    parser.add_argument("--folder", type=Path, help="where to keep the registry")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        trained = prepare(Path(folder), options.rows)
+    with folder_for(options.folder) as folder:
+        metrics = prepare(folder, options.rows)
         formulas = [f"Na{1 + i}Cl{1001 - i}" for i in range(1000)]
         ours = OURS.format(formulas=formulas)
         hold(ours, 1)  # fills the node cache
-        print(f"forest of {trained.rows:,} rows\n")
+        print(f"forest of {int(metrics['rows']):,} rows\n")
         print(
             "| workers | libraries alone, MB | ours, MB | loads in, s | scikit-learn, MB | in, s |"
         )
@@ -76,7 +76,7 @@ def main() -> None:
         for count in (1, options.most):
             bare, _ = hold(BARE, count)
             held, load = hold(ours, count)
-            many = count if trained.rows < 20_000 else min(count, 4)
+            many = count if metrics["rows"] < 20_000 else min(count, 4)
             sklearn, slow = hold(SKLEARN, many)
             peer = f"{sklearn:.0f}" + ("" if many == count else f" ({many} workers)")
             print(f"| {count} | {bare:.0f} | {held:.0f} | {load:.2f} | {peer} | {slow:.2f} |")

@@ -9,7 +9,6 @@ other amounts, so that no composition comes twice.
 import argparse
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import mlflow
 import numpy as np
 import pandas as pd
-from designs import prepare, real_formulas
+from designs import folder_for, prepare, real_formulas
 
 from matminer_compute.client import CompositionClient
 from matminer_compute.endpoint import EmbeddedEndpoint
@@ -103,10 +102,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=4000, help="train on so many rows; 0: all")
     parser.add_argument("--most", type=int, default=100_000, help="leave larger sizes out")
+    parser.add_argument("--folder", type=Path, help="where to keep the registry")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        trained = prepare(Path(folder), options.rows)
-        print(f"forest of {trained.rows:,} rows, one core each\n")
+    with folder_for(options.folder) as folder:
+        metrics = prepare(folder, options.rows)
+        print(f"forest of {int(metrics['rows']):,} rows, one core each\n")
         cores = os.sched_getaffinity(0)
         side_by_side(options.most)
         os.sched_setaffinity(0, cores)
