@@ -131,7 +131,7 @@ def featurize_composition(
             import mlflow  # noqa: F401  the second that this takes is not the registry's
 
             # MLflow waits for minutes and draws bars by default; an operator's settings win.
-            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
             with state.setdefault("lock", threading.Lock()):

@@ -19,7 +19,6 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
     import os
     import platform
     import time
-    import urllib.parse
 
     def installed(package: str) -> str | None:
         try:
@@ -30,8 +29,8 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
     packages = ("mlflow", "numpy", "scikit-learn", "skops", "numba", "pymatgen", "matminer",
                 "globus-compute-endpoint")  # fmt: skip
     uri = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI") or ""
-    parts = urllib.parse.urlsplit(uri)
-    address = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    scheme, slashes, rest = uri.partition("//")
+    address = scheme + slashes + rest.rpartition("@")[2].partition("?")[0]
     report: dict = {
         "host": platform.node(),
         "python": platform.python_version(),
@@ -46,7 +45,7 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
     if not uri:
         registry["error"] = "MLFLOW_TRACKING_URI is not set on this worker."
         return report
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     try:
         import mlflow

@@ -6,6 +6,7 @@ finds. The cost of a call then does not grow with the length of the functions (0
 5 µs a line), and a remote traceback shows the functions' real lines.
 """
 
+import ast
 import builtins
 import hashlib
 import inspect
@@ -51,7 +52,7 @@ def chain(entry: Callable[..., Any]) -> Callable[..., Any]:
     Raises:
         TypeError: ``entry`` or a step uses a name that would not exist on a worker.
     """
-    source = "\n\n".join(_source(step) for step in _steps(entry))
+    source = "\n\n".join(_without_repetition([_source(step) for step in _steps(entry)]))
     name = entry.__name__
     module = f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     summary = (inspect.getdoc(entry) or name).partition("\n")[0]
@@ -78,6 +79,30 @@ def free_names(source: str) -> set[str]:
     defined = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
     functions = (child for child in table.get_children() if child.get_type() != "annotation")
     return {n for child in functions for n in walk(child)} - set(dir(builtins)) - defined
+
+
+def _without_repetition(sources: list[str]) -> list[str]:
+    """Move a function that several steps nest, the same to the letter, out of them: it goes once.
+
+    Each step is whole as written, so two of them may carry the same helper; the text that travels
+    with every task need not. Only a helper that uses nothing of the step around it can move.
+    """
+    carriers: dict[str, list[tuple[int, str]]] = {}
+    for step, source in enumerate(sources):
+        lines = source.splitlines(keepends=True)
+        (function,) = ast.parse(source).body
+        assert isinstance(function, ast.FunctionDef)
+        for node in function.body:
+            if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+                text = "".join(lines[node.lineno - 1 : node.end_lineno])
+                carriers.setdefault(textwrap.dedent(text), []).append((step, text))
+    moved = [
+        helper for helper, places in carriers.items() if len(places) > 1 and not free_names(helper)
+    ]
+    for helper in moved:
+        for step, text in carriers[helper]:
+            sources[step] = sources[step].replace(text, "", 1)
+    return moved + sources
 
 
 def _source(function: Callable[..., Any]) -> str:

@@ -71,10 +71,11 @@ def promoter(server):
 
 
 @pytest.fixture
-def name(registry, promoter):
+def name(registry):
     """A registered name for this test alone, with all three pairs, 1 being Production."""
     name = registry.as_name(f"Model {uuid.uuid4().hex[:8]}")
-    promoter.promote(name, "1")
+    for half in (f"{name} Featurizer", name):
+        registry.client.set_registered_model_alias(half, "Production", "1")
     return name
 
 

@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 
 from matminer_compute.model.digest import artifact_digest
 
@@ -42,7 +44,7 @@ class Registry:
     server: MlflowServer
     pairs: dict[str, Pair]
 
-    @property
+    @cached_property
     def client(self) -> MlflowClient:
         return MlflowClient(self.server.uri)
 
@@ -55,20 +57,30 @@ class Registry:
         self.client.create_registered_model(name)
         self.client.create_registered_model(half)
         for version in versions or self.pairs:
-            model = self.client.get_model_version("Matminer", version)
-            number = self.pairs[version].featurizer_version
-            featurizer = self.client.get_model_version("Matminer Featurizer", number)
+            model, featurizer = self.originals[version]
             made = self._register(half, featurizer.source, featurizer.run_id, featurizer.tags)
             renamed = {"featurizer": half, "featurizer_version": made}
             self._register(name, model.source, model.run_id, model.tags | renamed | tags)
         return name
+
+    @cached_property
+    def originals(self) -> dict[str, tuple[ModelVersion, ModelVersion]]:
+        """Both halves of each pair as they were trained."""
+        find = self.client.get_model_version
+        return {
+            pair.version: (
+                find("Matminer", pair.version),
+                find("Matminer Featurizer", pair.featurizer_version),
+            )
+            for pair in self.pairs.values()
+        }
 
     def altered(self, name: str, alter: Callable[[Path], None], *, tell: bool) -> str:
         """Register version 1's model as ``name``, its files changed by ``alter``.
 
         ``tell`` decides whether the version's digest is that of the changed files.
         """
-        model = self.client.get_model_version("Matminer", "1")
+        model, _ = self.originals["1"]
         self.client.create_registered_model(name)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "model")
@@ -84,7 +96,12 @@ class Registry:
     def _register(self, name: str, source: str, run_id: str, tags: dict[str, str]) -> str:
         logged = source.removeprefix("models:/")
         made = self.client.create_model_version(
-            name, source, run_id, tags=dict(tags), model_id=logged if logged != source else None
+            name,
+            source,
+            run_id,
+            tags=dict(tags),
+            model_id=logged if logged != source else None,
+            await_creation_for=None,
         )
         return str(made.version)
 

@@ -1,7 +1,10 @@
 """Warm workers, live promotion, one consistent pair of versions."""
 
+import os
+import platform
 import threading
 import time
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,6 +66,25 @@ def test_a_warm_call_asks_nothing_of_the_registry(start, name, proxy, registry, 
         assert not again.workers[0]["cold"]
         assert again.workers[0]["pid"] == first.workers[0]["pid"]
     assert len(proxy.requests) == asked
+
+
+def test_every_answer_says_what_gave_it_and_where(start, name, registry):
+    answer = start(name).predict(FORMULAS)
+    for said, of in [(answer.model, name), (answer.featurizer, f"{name} Featurizer")]:
+        version = registry.client.get_model_version(of, "1")
+        assert said == {
+            "name": of,
+            "version": "1",
+            "run_id": version.run_id,
+            "schema": version.tags["schema"],
+        }
+    [worker] = answer.workers
+    assert set(worker) == {"host", "python", "pid", "task", "cold", "seconds"}
+    assert (worker["host"], worker["python"]) == (platform.node(), platform.python_version())
+    assert worker["pid"] != os.getpid()
+    assert uuid.UUID(worker["task"])
+    assert set(worker["seconds"]) == {"load", "featurize", "predict"}
+    assert all(seconds > 0 for seconds in worker["seconds"].values())
 
 
 def test_of_many_threads_one_loads_and_the_others_wait(start, name, proxy, registry):
