@@ -43,10 +43,13 @@ def predict(
         import hashlib
         import importlib.metadata
         import json
+        import os
+        import platform
         import shutil
         import sys
         import tempfile
         import threading
+        import time
         from pathlib import Path
 
         started, name, version = time.perf_counter(), str(name), str(version)
@@ -98,7 +101,8 @@ def predict(
             if not numbers:
                 return f"[no-such-model] The registry has no '{name}'; publish one."
             if not version.isdigit():
-                return f"[no-production-version] No '{name}' is '{version}'; promote one: {has}"
+                sentence = f"No version of '{name}' is marked '{version}'; promote one: {has}"
+                return f"[no-production-version] {sentence}"
             if int(version) > numbers[-1]:  # a registry never gives a number twice
                 return f"[unknown-version] '{name}' has no version {version}; {has}"
             return f"[version-deleted] '{name}' has no version {version} any more; {has}"
@@ -220,7 +224,9 @@ def predict(
             # Nothing may be written into the folder, or its digest would no longer hold.
             wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
             try:
-                return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model()
+                return mlflow.pyfunc.load_model(
+                    str(folder), suppress_warnings=True
+                ).unwrap_python_model()
             except Exception as failure:  # noqa: BLE001  the artifact's code raises what it likes
                 why = failure.__cause__ or failure
                 if isinstance(why, OSError):  # the folder's fault

@@ -24,7 +24,7 @@ class Proxy:
 
     def __init__(self, target: str) -> None:
         self.target = urlsplit(target).netloc
-        self.delay = 0.2
+        self.delay = 0.1
         self.requests: list[str] = []
         self._mode: Mode = "pass"
         self._stall = False

@@ -66,7 +66,7 @@ def whole(cache):
     return len(found) == 2 and all(artifact_digest(f) == f.name for f in found) and not parts(cache)
 
 
-def test_a_second_worker_and_a_second_name_find_the_versions_there(start, name, proxy, cache):
+def test_a_second_worker_finds_the_versions_there(start, name, proxy, cache):
     start(name).predict(FORMULAS)
     assert whole(cache)
     before = proxy.downloads()
@@ -143,20 +143,21 @@ def test_a_filesystem_that_locks_nothing_is_treated_alike(start, name, cache, re
     assert f"The cache folder {cache} cannot be used" in warning
 
 
-def on_a_small_disk(name, proxy, tmp_path, *, elsewhere):
+def on_a_small_disk(name, proxy, tmp_path, *, limit=4096, elsewhere=False):
     job = {
         "source": textwrap.dedent(chain_source()),
-        "limit": 4096,
+        "limit": limit,
         "elsewhere": elsewhere,
         "formulas": FORMULAS,
         "name": name,
     }
+    environment = os.environ | {"MLFLOW_TRACKING_URI": proxy.uri, "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK],
         input=json.dumps(job),
         capture_output=True,
         text=True,
-        env=os.environ | {"MLFLOW_TRACKING_URI": proxy.uri, "TMPDIR": str(tmp_path)},
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -166,6 +167,12 @@ def chain_source():
     import inspect
 
     return inspect.getsource(chain(predict_composition))
+
+
+def test_machine_code_is_kept_beside_the_versions_not_in_them(name, proxy, cache, tmp_path):
+    assert on_a_small_disk(name, proxy, tmp_path, limit=10**9)["warnings"] == []
+    assert whole(cache)
+    assert list(cache.glob(".compiled/**/*.nbc"))
 
 
 def test_a_full_cache_gives_a_private_copy_and_a_warning(name, proxy, cache, registry, tmp_path):
@@ -178,7 +185,7 @@ def test_a_full_cache_gives_a_private_copy_and_a_warning(name, proxy, cache, reg
 
 
 def test_no_room_anywhere_has_a_code_of_its_own(name, proxy, cache, tmp_path):
-    answer = on_a_small_disk(name, proxy, tmp_path, elsewhere=False)
+    answer = on_a_small_disk(name, proxy, tmp_path)
     assert "[no-room]" in answer["error"]
     assert str(cache) in answer["error"]
     assert parts(cache) == []

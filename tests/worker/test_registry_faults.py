@@ -122,8 +122,9 @@ def test_a_download_that_stalls_ends_in_time_for_all_who_wait(engine, start, nam
 
 
 def test_a_version_that_cannot_be_fetched_leaves_the_pair_before_in_use(
-    start, name, proxy, registry, promoter
+    start, name, proxy, registry, promoter, monkeypatch
 ):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")  # an operator's setting wins
     client = start(name)
     client.predict(FORMULAS)
     proxy.stall = True
@@ -175,7 +176,7 @@ def test_an_alias_that_is_taken_away_is_noticed_and_given_back_is_too(start, nam
             return str(refusal)
         return None
 
-    assert f"No '{name}' is 'Production'" in until(refused)
+    assert f"No version of '{name}' is marked 'Production'" in until(refused)
     registry.client.set_registered_model_alias(name, "Production", "3")
     assert check(client.predict(FORMULAS), registry) == "3"
 
