@@ -175,6 +175,8 @@ def featurize_composition(
                     if os.strerror(number) in str(failure):
                         raise OSError(number, os.strerror(number)) from None
                 raise unreachable(f"{what} cannot be downloaded", failure) from None
+            for left in part.rglob("__pycache__"):  # by whoever loaded it in a store that is a disk
+                shutil.rmtree(left)
             if digest(part) != info["tags"]["digest"]:
                 raise error("artifact-altered", f"{what} is not what was published; publish again.")
 

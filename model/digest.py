@@ -22,13 +22,14 @@ def artifact_digest(folder: Path) -> str:
     r"""Return the fingerprint by which a worker knows that its copy is whole and unaltered.
 
     It is the sha256 over ``"{sha256 of the file}  {relative path}\n"`` for each file, sorted by
-    its path relative to ``folder`` (written with forward slashes), less ``registered_model_meta``.
+    its path relative to ``folder`` (written with forward slashes), less ``registered_model_meta``
+    and what Python leaves in ``__pycache__`` when someone loads the artifact where it is stored.
     """
     total = hashlib.sha256()
     files = {
         path.relative_to(folder).as_posix(): path
         for path in Path(folder).rglob("*")
-        if path.is_file() and path.name != _ADDED_ON_DOWNLOAD
+        if path.is_file() and path.name != _ADDED_ON_DOWNLOAD and path.parent.name != "__pycache__"
     }
     for name in sorted(files):
         total.update(f"{file_sha256(files[name])}  {name}\n".encode())

@@ -96,7 +96,7 @@ def test_wrong_usage_exits_with_2(run, arguments):
     ("arguments", "sentence"),
     [
         (("predict", "NaCl", "--model", "Nothing"), "publish one"),
-        (("predict", "NaCl", "--version", "99"), "ask for one of 1"),
+        (("predict", "NaCl", "--version", "99"), "has no version 99; it has 1"),
         (("predict", "NaCl", "--bundle", "nowhere.json"), "ask the publisher"),
         (("predict", "NaCl", "--endpoint", str(uuid.uuid4())), "ask the publisher"),
         (("register", "--check", "-o", "nowhere.json"), "matminer-compute register"),

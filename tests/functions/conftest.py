@@ -1,15 +1,17 @@
 """Fixtures of the tests that call the functions in this process, as a worker would."""
 
+import os
+import sys
+
 import pytest
 
 
 @pytest.fixture
 def worker(registry, tmp_path, monkeypatch):
     """This process as a worker of the shared registry; returns a fresh, empty one each time."""
-    import sys
-
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.uri)
     monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delitem(sys.modules, "matminer_compute_worker", raising=False)
     yield registry
     sys.modules.pop("matminer_compute_worker", None)
+    os.environ.pop("NUMBA_CACHE_DIR", None)  # the loader's, for this worker's cache

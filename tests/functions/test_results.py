@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+import shutil
 from importlib.resources import files
 
 import numpy as np
@@ -49,6 +50,20 @@ def test_two_thousand_real_formulas_as_the_original_does_it(worker, real_formula
     answer = predict_composition(real_formulas)
     np.testing.assert_array_equal(answer["values"], pipeline.predict(np.asarray(features)))
     assert answer["rows"] == list(range(len(real_formulas)))
+
+
+def test_a_store_that_is_a_disk_serves_on_when_somebody_has_loaded_from_it_in_place(worker):
+    """Python leaves bytecode beside a model from code; that is not the artifact altered."""
+    import mlflow
+
+    try:
+        for name in ("Matminer Featurizer", "Matminer"):
+            mlflow.pyfunc.load_model(f"models:/{name}@Production")
+        assert len(list(worker.folder.rglob("__pycache__"))) == 2
+        assert predict_composition(["NaCl"])["rejected"] == {}
+    finally:
+        for left in list(worker.folder.rglob("__pycache__")):
+            shutil.rmtree(left)
 
 
 def test_an_answer_is_plain_json(worker):

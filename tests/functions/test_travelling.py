@@ -131,6 +131,7 @@ def test_inspect_worker_runs_from_its_source_alone(on_a_worker, registry):
     assert report["featurizer"]["name"] == "Matminer Featurizer"
     assert report["load_seconds"] > 0
     assert report["packages"]["mlflow"]
+    assert not list(registry.folder.rglob("__pycache__"))
 
 
 def test_inspect_worker_reports_what_is_missing(on_a_worker):
