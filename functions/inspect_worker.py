@@ -18,7 +18,7 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
     import importlib.metadata
     import os
     import platform
-    import sys
+    import tempfile
     import time
 
     def installed(package: str) -> str | None:
@@ -65,11 +65,11 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
             "version": found.tags.get("featurizer_version"),
         }
         started = time.perf_counter()
-        # A store that is a disk is loaded from in place, and nothing may be written into it.
-        wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        for half in (report["featurizer"], report["model"]):
-            mlflow.pyfunc.load_model(f"models:/{half['name']}/{half['version']}")
-        sys.dont_write_bytecode = wrote
+        # From a copy: a store that is a disk would be loaded from in place, and written into.
+        with tempfile.TemporaryDirectory() as folder:
+            for half in (report["featurizer"], report["model"]):
+                uri = f"models:/{half['name']}/{half['version']}"
+                mlflow.pyfunc.load_model(uri, dst_path=tempfile.mkdtemp(dir=folder))
         report["load_seconds"] = time.perf_counter() - started
     except Exception as error:  # noqa: BLE001  the report is the answer, whatever went wrong
         absent = getattr(error, "error_code", "") in (
