@@ -130,7 +130,11 @@ def featurize_composition(
             info = known.get(pointer)
             if info and time.monotonic() < info["until"]:
                 return info
-            import mlflow  # noqa: F401  the second that this takes is not the registry's
+            # What these imports take, on a busy node, is not the registry's time.
+            from mlflow.store.db.db_types import DATABASE_ENGINES
+
+            if registry.startswith(tuple(DATABASE_ENGINES)):
+                import mlflow.store.model_registry.sqlalchemy_store  # noqa: F401
 
             # MLflow waits for minutes and draws bars by default; an operator's settings win.
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
@@ -225,6 +229,8 @@ def featurize_composition(
 
             # Nothing may be written into the folder, or its digest would no longer hold.
             wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+            chosen = os.environ.get("NUMBA_CACHE_DIR")
+            os.environ["NUMBA_CACHE_DIR"] = chosen or str(folder.with_name(".compiled"))
             try:
                 return mlflow.pyfunc.load_model(
                     str(folder), suppress_warnings=True
@@ -238,6 +244,8 @@ def featurize_composition(
                 raise error(code, f"{sentence}; put right: {type(why).__name__}: {why}") from None
             finally:
                 sys.dont_write_bytecode = wrote
+                if not chosen:
+                    del os.environ["NUMBA_CACHE_DIR"]
 
         def differing(trained_with: dict) -> list:
             """Libraries of another minor version than the model's."""
@@ -270,7 +278,6 @@ def featurize_composition(
             shared = os.environ.get("MATMINER_COMPUTE_CACHE") or f"{caches}/matminer-compute"
             try:
                 folder = fetch(info, Path(shared).absolute())
-                os.environ.setdefault("NUMBA_CACHE_DIR", str(folder.with_name(".compiled")))
                 return {"model": read(info, folder), "warnings": warnings}
             except OSError as unusable:
                 full = f"The cache folder {shared} cannot be used ({unusable.strerror or unusable})"

@@ -100,9 +100,6 @@ def _compiled_walk() -> Callable[..., None]:
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
     from numba import config, float32, float64, from_dtype, int32, njit, types, void
 
-    # Whoever imported numba first may have done so before the loader chose where it caches.
-    if cache := os.environ.get("NUMBA_CACHE_DIR"):
-        vars(config)["CACHE_DIR"] = cache
     name = "matminer_walk_" + sha256(Path(__file__).read_bytes()).hexdigest()
     module = sys.modules.setdefault(name, ModuleType(name))
     compiled: Callable[..., None] | None = getattr(module, "compiled", None)
@@ -119,11 +116,17 @@ def _compiled_walk() -> Callable[..., None]:
 
     arrays = mapped(from_dtype(NODE)), mapped(float64), mapped(int32)
     signature = void(*arrays, float32[:, ::1], float64[::1], float64[::1])
+    # Without a folder of its own numba would write beside this file, into the store it lies in. It
+    # reads the variable when it is first imported, which may have been before the loader set it.
+    folder, before = os.environ.get("NUMBA_CACHE_DIR"), config.CACHE_DIR
+    vars(config)["CACHE_DIR"] = folder or before
     try:
-        compiled = njit(signature, nogil=True, cache=True)(walk)
+        compiled = njit(signature, nogil=True, cache=folder is not None)(walk)
     except (RuntimeError, OSError):
-        # No folder to write to (a read-only model, no home), or no room left: compile in memory.
+        # No folder to write to (no home), or no room left: compile in memory.
         compiled = njit(signature, nogil=True)(walk)
+    finally:
+        vars(config)["CACHE_DIR"] = before
     vars(module)["compiled"] = compiled
     return compiled
 

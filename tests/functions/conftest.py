@@ -1,6 +1,5 @@
 """Fixtures of the tests that call the functions in this process, as a worker would."""
 
-import os
 import sys
 
 import pytest
@@ -14,4 +13,3 @@ def worker(registry, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "matminer_compute_worker", raising=False)
     yield registry
     sys.modules.pop("matminer_compute_worker", None)
-    os.environ.pop("NUMBA_CACHE_DIR", None)  # the loader's, for this worker's cache

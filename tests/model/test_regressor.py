@@ -279,7 +279,8 @@ def test_the_second_worker_finds_the_compiled_walk(forest: Pipeline, tmp_path: P
     # mlflow imports the file under a new module name each time, which numba's cache cannot follow.
     path = _save(forest, tmp_path / "model")
     features, _ = _data(10)
-    first, second = (_worker(path, features, tmp_path) for _ in range(2))
+    kept = str(tmp_path / "compiled")
+    first, second = (_worker(path, features, tmp_path, NUMBA_CACHE_DIR=kept) for _ in range(2))
     assert (first["hits"], first["misses"]) == (0, 1)
     assert (second["hits"], second["misses"]) == (1, 0)
     assert first["values"] == second["values"]
@@ -289,11 +290,9 @@ def test_a_worker_that_can_write_nowhere_compiles_in_memory(
     forest: Pipeline, tmp_path: Path
 ) -> None:
     path = _save(forest, tmp_path / "model")
-    # Files where numba would make its folders: this stops root too, unlike a mode.
-    (path / "__pycache__").write_text("in the way", encoding="utf-8")
-    nowhere = str(path / "MLmodel")
+    nowhere = str(path / "MLmodel" / "a file is no folder")  # this stops root too, unlike a mode
     features, _ = _data(11)
-    answer = _worker(path, features, tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere)
+    answer = _worker(path, features, tmp_path, NUMBA_CACHE_DIR=nowhere)
     assert answer["model"] == "FlatForest"
     assert answer["hits"] == 0
     assert answer["values"] == _in_order(forest, features).tobytes().hex()
@@ -303,10 +302,20 @@ def test_a_worker_with_no_room_left_compiles_in_memory(forest: Pipeline, tmp_pat
     path = _save(forest, tmp_path / "model")
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
     features, _ = _data(14)
-    answer = _worker(path, features, tmp_path, before=limit)
+    kept = tmp_path / "compiled"
+    answer = _worker(path, features, tmp_path, before=limit, NUMBA_CACHE_DIR=str(kept))
     assert answer["model"] == "FlatForest"
     assert answer["values"] == _in_order(forest, features).tobytes().hex()
-    assert not list(path.glob("__pycache__/*.nbc"))
+    assert not list(kept.rglob("*.nbc"))
+
+
+def test_machine_code_is_never_written_beside_the_model(forest: Pipeline, tmp_path: Path) -> None:
+    path = _save(forest, tmp_path / "model")
+    before = sorted(path.rglob("*"))
+    features, _ = _data(15)
+    answer = _worker(path, features, tmp_path, PYTHONDONTWRITEBYTECODE="1")
+    assert (answer["model"], answer["hits"]) == ("FlatForest", 0)
+    assert sorted(path.rglob("*")) == before
 
 
 def test_a_worker_without_numba_gives_the_same_bits(published: Path, tmp_path: Path) -> None:

@@ -152,7 +152,6 @@ def on_a_small_disk(name, proxy, tmp_path, *, limit=4096, elsewhere=False):
         "name": name,
     }
     environment = os.environ | {"MLFLOW_TRACKING_URI": proxy.uri, "TMPDIR": str(tmp_path)}
-    environment.pop("NUMBA_CACHE_DIR", None)  # that of a worker in this process
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK],
         input=json.dumps(job),
