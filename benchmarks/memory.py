@@ -2,25 +2,39 @@
 
 ``python benchmarks/memory.py [--rows 0]`` prints a table. Memory is the proportional set size, in
 which a page that n processes share counts 1/n in each, so that a sum over workers is the node's.
+A worker is a process of its own, as Parsl starts it, or a thread of the embedded endpoint.
 """
 
 import argparse
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from designs import folder_for, prepare
 
-BARE = "import mlflow.pyfunc, mlflow.artifacts, numpy, pandas, numba"
-OURS = (
-    "from matminer_compute.functions import predict_composition as f\n"
+ENGINE = "import globus_compute_endpoint.engines.helper, numpy"
+LIBRARIES = (
+    f"{ENGINE}, mlflow.pyfunc, mlflow.artifacts, pandas, numba\n"
+    "import mlflow.store.model_registry.sqlalchemy_store"
+)
+OURS = LIBRARIES + (
+    "\nfrom matminer_compute.functions import predict_composition as f\n"
     "print(f({formulas})['worker']['seconds']['load'], flush=True)"
 )
-SKLEARN = (
-    "import mlflow, numpy, time; started = time.perf_counter()\n"
+THREADS = (
+    "from matminer_compute.client import CompositionClient\n"
+    "from matminer_compute.endpoint import EmbeddedEndpoint\n"
+    "endpoint = EmbeddedEndpoint('threads', workers={count})\n"
+    "client = CompositionClient(endpoint=endpoint)\n"
+    "futures = [client.submit({formulas}) for _ in range({count})]\n"
+    "print(max(w['seconds']['load'] for f in futures for w in f.result().workers), flush=True)"
+)
+SKLEARN = LIBRARIES + (
+    "\nimport time; started = time.perf_counter()\n"
     "model = mlflow.sklearn.load_model('models:/Original@Production')\n"
     "print(time.perf_counter() - started, flush=True)\n"
     "model.predict(numpy.ones((1000, 145)))"
@@ -31,28 +45,30 @@ WAIT = "\nprint('ready', flush=True); input()"
 def proportional(pid: int) -> float:
     """Proportional set size of a process, in MB."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss: +(\d+)", text, re.MULTILINE)[1]) / 1024  # type: ignore[index]
+    return sum(int(kb) for kb in re.findall(r"^Pss: +(\d+)", text, re.MULTILINE)) / 1024
 
 
-def hold(code: str, count: int) -> tuple[float, float]:
-    """MB that ``count`` processes running ``code`` hold together, and the last one's own figure."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code + WAIT],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        for _ in range(count)
-    ]  # fmt: skip
-    said = 0.0
-    for process in processes:
-        assert process.stdout is not None
-        while (line := process.stdout.readline().strip()) != "ready":
-            if not line:
-                raise SystemExit("a worker failed; run its code by hand")
-            said = float(line)
-    total = sum(proportional(process.pid) for process in processes)
-    for process in processes:
-        process.communicate("\n")
+def hold(code: str, count: int = 1) -> tuple[float, float]:
+    """MB that ``count`` processes running ``code`` hold together, and the largest figure said."""
+    with tempfile.TemporaryFile("w+") as complaints:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", code + WAIT],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True,
+            )
+            for _ in range(count)
+        ]  # fmt: skip
+        said = 0.0
+        for process in processes:
+            assert process.stdout is not None
+            while (line := process.stdout.readline().strip()) != "ready":
+                if not line:
+                    complaints.seek(0)
+                    raise SystemExit(f"A worker failed:\n{complaints.read()[-2000:]}")
+                said = max(said, float(line))
+        total = sum(proportional(process.pid) for process in processes)
+        for process in processes:
+            process.communicate("\n")
     return total, said
 
 
@@ -67,19 +83,24 @@ def main() -> None:
         metrics = prepare(folder, options.rows)
         formulas = [f"Na{1 + i}Cl{1001 - i}" for i in range(1000)]
         ours = OURS.format(formulas=formulas)
-        hold(ours, 1)  # fills the node cache
-        print(f"forest of {int(metrics['rows']):,} rows\n")
-        print(
-            "| workers | libraries alone, MB | ours, MB | loads in, s | scikit-learn, MB | in, s |"
-        )
-        print("|---|---|---|---|---|---|")
+        hold(ours)  # fills the node cache
+        print(f"forest of {int(metrics['rows']):,} rows; MB, and seconds of the slowest load\n")
+        print("| workers | engine alone | and our libraries | ours, processes | s "
+              "| ours, threads | s | scikit-learn | s |")  # fmt: skip
+        print("|---|---|---|---|---|---|---|---|---|")
         for count in (1, options.most):
-            bare, _ = hold(BARE, count)
+            engine, _ = hold(ENGINE, count)
+            libraries, _ = hold(LIBRARIES, count)
             held, load = hold(ours, count)
+            threads, in_threads = hold(THREADS.format(formulas=formulas, count=count))
             many = count if metrics["rows"] < 20_000 else min(count, 4)
             sklearn, slow = hold(SKLEARN, many)
             peer = f"{sklearn:.0f}" + ("" if many == count else f" ({many} workers)")
-            print(f"| {count} | {bare:.0f} | {held:.0f} | {load:.2f} | {peer} | {slow:.2f} |")
+            print(
+                f"| {count} | {engine:.0f} | {libraries:.0f} | {held:.0f} | {load:.2f} "
+                f"| {threads:.0f} | {in_threads:.2f} | {peer} | {slow:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""One remote call: sent, waited for, sent again if its worker died, its failure typed."""
+"""One remote call: sent, waited for, sent again where that is safe, its failure typed."""
 
-import json
+import threading
 import time
 from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from matminer_compute.errors import (
@@ -13,12 +12,17 @@ from matminer_compute.errors import (
     WorkerLost,
 )
 
-from .endpoint import TASK_BYTES, Endpoint
-from .failures import as_typed
+from .endpoint import Endpoint
+from .failures import Passing, as_typed
+from .journal import Ticket
+from .shards import TASK_BYTES, wire_bytes
 
-#: How often a task is sent again when its worker died. The functions are pure, so it is safe; a
-#: task that kills its worker each time is not worth more.
+#: How often a task is sent again when its worker died or it is overdue. The functions are pure, so
+#: that is safe; a task that kills its worker each time is not worth more.
 _RESENDS = 2
+#: Seconds for which a service that is away, or refuses for now, is asked again and again.
+_PATIENCE = 300.0
+_LONGEST_PAUSE = 8.0
 
 
 class Wait:
@@ -27,76 +31,141 @@ class Wait:
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
         self._end = None if timeout is None else time.monotonic() + timeout
-        self._futures: set[Future[Any]] = set()
+        self._ends: set[threading.Event] = set()
         self._abandoned = False
 
-    def result(self, future: Future[Any]) -> Any:
-        """The future's result; ``TimeoutError`` past the end, ``CancelledError`` if abandoned."""
-        self._futures.add(future)
-        if self._abandoned:
-            future.cancel()
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return self._end is not None and time.monotonic() >= self._end
+
+    def first_of(self, futures: list[Future[Any]], seconds: float | None) -> Future[Any] | None:
+        """The first of the futures to end; None if none has in ``seconds``, or when time is up.
+
+        Futures are never cancelled, only left: a cancelled one breaks the SDK's result thread.
+
+        Raises:
+            EndpointUnavailable: the wait was abandoned.
+        """
+        ended = threading.Event()
+        self._ends.add(ended)
         try:
+            for future in futures:
+                future.add_done_callback(lambda _: ended.set())
             left = None if self._end is None else max(0.0, self._end - time.monotonic())
-            return future.result(left)
+            if not self._abandoned:
+                ended.wait(min((s for s in (left, seconds) if s is not None), default=None))
         finally:
-            self._futures.discard(future)
+            self._ends.discard(ended)
+        if self._abandoned:
+            raise EndpointUnavailable("The wait for the endpoint was abandoned.")
+        return next((future for future in futures if future.done()), None)
 
     def abandon(self) -> None:
-        """Wait no more: whoever does gets a ``CancelledError``."""
+        """Wait no more: whoever does gets an ``EndpointUnavailable``."""
         self._abandoned = True
-        for future in list(self._futures):
-            future.cancel()
+        for ended in list(self._ends):
+            ended.set()
 
 
 class Calls:
-    """Calls functions of an endpoint by name and waits for their results."""
+    """Calls functions of an endpoint by name and waits for their results.
 
-    def __init__(self, endpoint: Endpoint, function_ids: dict[str, str]) -> None:
+    Args:
+        endpoint: where they run.
+        function_ids: ids of the registered functions, by name.
+        task_timeout: seconds after which an unanswered task is taken for lost and sent again.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, function_ids: dict[str, str], task_timeout: float | None
+    ) -> None:
         self.endpoint = endpoint
-        self._ids = function_ids
+        self.function_ids = function_ids
+        self._task_timeout = task_timeout
 
     def call(
-        self, function: str, args: list[Any], kwargs: dict[str, Any], wait: Wait
+        self,
+        function: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        wait: Wait,
+        ticket: Ticket | None = None,
     ) -> dict[str, Any]:
         """Call ``function`` on the endpoint.
+
+        A ``ticket`` says which task was sent for this call before, and is told which one is now.
 
         Raises:
             PayloadTooLarge: the arguments are over what one task may weigh; nothing was sent.
             DeadlineExceeded: no answer in time.
             MatminerComputeError: whatever else the endpoint, the registry or the function says.
         """
-        weight = len(json.dumps(args))
+        weight = wire_bytes(args)
         if weight > TASK_BYTES:
             raise PayloadTooLarge(
                 f"{function} would be sent {weight:,} bytes; a task carries {TASK_BYTES:,}."
             )
-        for attempt in range(_RESENDS + 1):
+        sent: list[Future[Any]] = [ticket.accepted] if ticket and ticket.accepted else []
+        send, resends, pauses, patient_until = not sent, 0, 0, time.monotonic() + _PATIENCE
+        while True:
             try:
-                return self._once(function, args, kwargs, wait)
+                if send:
+                    sent.append(self._send(function, args, kwargs, wait, ticket))
+                answer = self._answer(sent, wait)
+                if answer is not None:
+                    return answer
+                if wait.over:
+                    raise self._no_answer(function, wait.timeout)
+                if resends == _RESENDS:
+                    raise self._no_answer(function, self._task_timeout)
+                resends += 1
             except WorkerLost:
-                if attempt == _RESENDS:
+                if resends == _RESENDS:
                     raise
-        raise AssertionError("unreachable")
+                resends += 1
+            except Passing as error:
+                wait.first_of([], min(2.0**pauses, _LONGEST_PAUSE))
+                pauses += 1
+                if wait.over:
+                    raise self._no_answer(function, wait.timeout) from error
+                if time.monotonic() > patient_until:
+                    raise EndpointUnavailable(str(error)) from error
+            # A task taken for lost may still answer; any of them will do.
+            send, sent = True, [future for future in sent if not future.done()]
 
-    def _once(
-        self, function: str, args: list[Any], kwargs: dict[str, Any], wait: Wait
-    ) -> dict[str, Any]:
-        future = None
+    def _send(
+        self,
+        function: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        wait: Wait,
+        ticket: Ticket | None,
+    ) -> Future[Any]:
         try:
             future = self.endpoint.submit_to_registered_function(
-                self._ids[function], tuple(args), kwargs
+                self.function_ids[function], tuple(args), kwargs
             )
-            result: dict[str, Any] = wait.result(future)
-            return result
-        except CancelledError:
-            raise EndpointUnavailable(f"The wait for {function} was abandoned.") from None
-        except FutureTimeout as error:
-            if future is None or future.done():
-                raise as_typed(error) from error
-            future.cancel()
-            raise DeadlineExceeded(
-                f"No answer within {wait.timeout:g} s from {self.endpoint!r}, while waiting "
-                f"for {function}."
-            ) from None
         except Exception as error:
             raise as_typed(error) from error
+        if ticket:
+            while not (future.done() or getattr(future, "task_id", None) or wait.over):
+                wait.first_of([future], 0.05)  # the SDK does not say when the service took it
+            ticket.note(future)
+        return future
+
+    def _answer(self, sent: list[Future[Any]], wait: Wait) -> dict[str, Any] | None:
+        """The result of the first task to end; None if none has in the time for it."""
+        ended = wait.first_of(sent, self._task_timeout)
+        if ended is None:
+            return None
+        try:
+            result: dict[str, Any] = ended.result()
+            return result
+        except (CancelledError, Exception) as error:
+            raise as_typed(error) from error
+
+    def _no_answer(self, function: str, seconds: float | None) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"No answer within {seconds:g} s from {self.endpoint!r}, while waiting for {function}."
+        )

@@ -4,29 +4,26 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-from matminer_compute.errors import BundleError, PayloadTooLarge
+from matminer_compute.errors import BundleError, JournalError
 from matminer_compute.registration import Bundle, travelling_functions
 
-from .assemble import Answer, Part, features, predictions
+from .assemble import features, predictions
 from .calls import Calls, Wait
-from .endpoint import TASK_BYTES, Endpoint, ServiceEndpoint
-from .failures import ResultTooLarge
-from .progress import shown
+from .endpoint import Endpoint, ServiceEndpoint
+from .journal import Journal, Request, as_texts
 from .results import Features, Predictions
-from .shards import Shard, cut
+from .shards import TASK_BYTES, Shard, cut
+from .steps import IN_FLIGHT, Chain, Steps
 
 #: Rows a task: enough to make its overhead small, few enough that the longest reasons for
 #: rejection, one for every row, stay under the service's limit for a result.
 _PREDICT_ROWS = 10_000
 _FEATURIZE_ROWS = 500
-_IN_FLIGHT = 32
-
-Chain = Literal["endpoint", "client"]
 
 
 class CompositionClient:
@@ -44,6 +41,9 @@ class CompositionClient:
         version: an alias (``Production`` follows promotion), a stage, or a version number.
         chain: ``"endpoint"`` sends one task that does both steps; ``"client"`` sends two, the
             features coming back in between. The values are the same to the last bit.
+        task_timeout: seconds after which an unanswered task is taken for lost and sent again, at
+            most twice; whichever is answered first counts. An hour by default: longer than a task
+            runs, and for a cluster it should be longer than its queue. None: never.
 
     Raises:
         BundleError: the bundle is missing, unreadable or drifted; or there is none, and the
@@ -58,6 +58,7 @@ class CompositionClient:
         model: str = "Matminer",
         version: str | int = "Production",
         chain: Chain = "endpoint",
+        task_timeout: float | None = 3600.0,
     ) -> None:
         if endpoint is None:
             raise ValueError(
@@ -70,7 +71,8 @@ class CompositionClient:
         self._own: ServiceEndpoint | None = None
         if isinstance(endpoint, str | uuid.UUID):
             endpoint = self._own = ServiceEndpoint(endpoint)
-        self._calls = Calls(endpoint, _function_ids(bundle, endpoint))
+        self._bundle = None if bundle is None else _loaded(bundle)
+        self._calls = Calls(endpoint, _function_ids(self._bundle, endpoint), task_timeout)
         self._threads: ThreadPoolExecutor | None = None
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -81,6 +83,7 @@ class CompositionClient:
         *,
         timeout: float | None = None,
         progress: bool | None = None,
+        journal: str | os.PathLike[str] | None = None,
     ) -> Predictions:
         """Predict the property of each formula.
 
@@ -91,27 +94,74 @@ class CompositionClient:
             timeout: seconds for the whole call; no limit by default.
             progress: show a progress bar; by default when there is more than one task to wait
                 for and standard error is a terminal.
+            journal: a new file in which to keep what is under way, so that ``reattach`` can take
+                it up should this process end; removed when all is answered. Only with an
+                endpoint given by its UUID.
 
         Raises:
             TypeError: ``formulas`` is one piece of text.
+            JournalError: the journal cannot be begun.
             DeadlineExceeded: there was no answer in time.
             MatminerComputeError: what else can go wrong: see ``matminer_compute.errors``.
         """
         formulas, wait = _listed(formulas), self._wait(timeout)
-        most_rows = _PREDICT_ROWS if self.chain == "endpoint" else _FEATURIZE_ROWS
-        shards = list(cut(formulas, most_rows, TASK_BYTES))
-        model = {"name": self.model, "version": self.version}
-        if len(shards) == 1 and self.chain == "endpoint":
-            answers = self._predict_shard(shards[0], model, None, wait)
+        rows_a_task = _PREDICT_ROWS if self.chain == "endpoint" else _FEATURIZE_ROWS
+        shards = list(cut(formulas, rows_a_task, TASK_BYTES))
+        steps = Steps(self._calls, self.chain, wait)
+        if len(shards) == 1 and self.chain == "endpoint" and journal is None:
+            model = {"name": self.model, "version": self.version}
+            answers = steps.predict(model, None)(shards[0], None)
             return predictions(formulas, answers, answers[0][1])
         # Asked once and then held to: shards that run for an hour answer from one pair.
-        pair = self._calls.call("predict", [None], model, wait)
-        held = {"name": self.model, "version": pair["model"]["version"]}
+        pair = steps.pair(self.model, self.version)
+        if journal is None:
+            return self._held(formulas, shards, pair, steps, progress)
+        kept = Journal.start(journal, self._request(formulas, rows_a_task, pair))
+        steps = Steps(self._calls, self.chain, wait, kept)
+        answer = self._held(formulas, shards, pair, steps, progress)
+        kept.remove()
+        return answer
 
-        def one(shard: Shard) -> list[Part]:
-            return self._predict_shard(shard, held, pair["featurizer"], wait)
+    @classmethod
+    def reattach(
+        cls,
+        journal: str | os.PathLike[str],
+        *,
+        timeout: float | None = None,
+        progress: bool | None = None,
+    ) -> Predictions:
+        """Take up a ``predict(..., journal=...)`` whose process has ended.
 
-        return predictions(formulas, self._map(one, shards, wait, progress, "Predicting"), pair)
+        Tasks that the service took from it are not sent again: their results are fetched, or
+        waited for. What it had not sent is sent now. The journal is removed at the end.
+
+        Args:
+            journal: the file that the call left.
+            timeout: seconds for the whole of it; no limit by default.
+            progress: as for ``predict``.
+
+        Returns:
+            What the call would have returned.
+
+        Raises:
+            JournalError: there is no such file, or it cannot be used.
+            MatminerComputeError: what else can go wrong, as for ``predict``.
+        """
+        kept, sent = Journal.read(journal)
+        asked = kept.request
+        endpoint = ServiceEndpoint(asked.endpoint, asked.task_group)
+        client = cls(asked.bundle, endpoint, model=asked.pair["model"]["name"], chain=asked.chain)
+        try:
+            kept.take_up(sent, endpoint.reload() if sent else {})
+            shards = list(cut(asked.formulas, asked.rows_a_task, TASK_BYTES))
+            steps = Steps(client._calls, asked.chain, client._wait(timeout), kept)
+            answer = client._held(asked.formulas, shards, asked.pair, steps, progress)
+            answer.rejected.update(asked.rejected)
+        finally:
+            client.close()
+            endpoint.close()
+        kept.remove()
+        return answer
 
     def featurize(
         self,
@@ -125,15 +175,12 @@ class CompositionClient:
         Arguments and errors are those of ``predict``.
         """
         formulas, wait = _listed(formulas), self._wait(timeout)
-        model = {"name": self.model, "version": self.version}
-        featurizer = self._calls.call("predict", [None], model, wait)["featurizer"]
+        steps = Steps(self._calls, self.chain, wait)
+        featurizer = steps.pair(self.model, self.version)["featurizer"]
         # Without any text there is still a question to ask: which columns.
         shards = list(cut(formulas, _FEATURIZE_ROWS, TASK_BYTES)) or [Shard([], [])]
-
-        def one(shard: Shard) -> list[Part]:
-            return self._featurize_shard(shard, featurizer, wait)
-
-        return features(formulas, self._map(one, shards, wait, progress, "Featurizing"))
+        step = steps.featurize(featurizer)
+        return features(formulas, steps.all(step, shards, progress, "Featurizing"))
 
     def submit(
         self, formulas: Sequence[Any], *, timeout: float | None = None
@@ -170,61 +217,37 @@ class CompositionClient:
     def __repr__(self) -> str:
         return f"CompositionClient({self.model!r}, {self.version!r}, on {self._calls.endpoint!r})"
 
-    def _predict_shard(
+    def _held(
         self,
-        shard: Shard,
-        model: dict[str, str],
-        featurizer: dict[str, str] | None,
-        wait: Wait,
-    ) -> list[Part]:
-        try:
-            if featurizer is None or self.chain == "endpoint":
-                answer = self._calls.call("predict_composition", [shard.formulas], model, wait)
-                return [(shard, answer)]
-            featurized = self._call_featurize(shard, featurizer, wait)
-            return [(shard, self._calls.call("predict", [featurized], model, wait))]
-        except (PayloadTooLarge, ResultTooLarge):
-            if len(shard) == 1:
-                raise
-        return [
-            part
-            for half in shard.halves()
-            for part in self._predict_shard(half, model, featurizer, wait)
-        ]
-
-    def _featurize_shard(self, shard: Shard, featurizer: dict[str, str], wait: Wait) -> list[Part]:
-        try:
-            return [(shard, self._call_featurize(shard, featurizer, wait))]
-        except (PayloadTooLarge, ResultTooLarge):
-            if len(shard) <= 1:
-                raise
-        return [
-            part
-            for half in shard.halves()
-            for part in self._featurize_shard(half, featurizer, wait)
-        ]
-
-    def _call_featurize(self, shard: Shard, featurizer: dict[str, str], wait: Wait) -> Answer:
-        which = {"name": featurizer["name"], "version": featurizer["version"]}
-        return self._calls.call("featurize_composition", [shard.formulas], which, wait)
-
-    def _map(
-        self,
-        one: Callable[[Shard], list[Part]],
+        formulas: list[Any],
         shards: list[Shard],
-        wait: Wait,
+        pair: dict[str, Any],
+        steps: Steps,
         progress: bool | None,
-        what: str,
-    ) -> list[Part]:
-        """``one`` over all shards, several in flight; the first failure ends the rest."""
-        with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="matminer-compute") as threads:
-            try:
-                done = shown(threads.map(one, shards), len(shards), what, progress)
-                return [part for parts in done for part in parts]
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                wait.abandon()
-                raise
+    ) -> Predictions:
+        """Predictions by the one pair of versions."""
+        model = {"name": self.model, "version": pair["model"]["version"]}
+        step = steps.predict(model, pair["featurizer"])
+        return predictions(formulas, steps.all(step, shards, progress, "Predicting"), pair)
+
+    def _request(self, formulas: list[Any], rows_a_task: int, pair: dict[str, Any]) -> Request:
+        endpoint = self._calls.endpoint
+        if not isinstance(endpoint, ServiceEndpoint) or self._bundle is None:
+            raise JournalError(
+                "A journal needs an endpoint given by its UUID: tasks of any other end with this "
+                "process, so there would be nothing to take up."
+            )
+        texts, rejected = as_texts(formulas)
+        return Request(
+            endpoint=endpoint.endpoint_id,
+            task_group=endpoint.task_group,
+            bundle=self._bundle,
+            chain=self.chain,
+            pair=pair,
+            rows_a_task=rows_a_task,
+            formulas=texts,
+            rejected=rejected,
+        )
 
     def _wait(self, timeout: float | None) -> Wait:
         wait = Wait(timeout)
@@ -234,13 +257,15 @@ class CompositionClient:
     def _pool(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._threads is None:
-                self._threads = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="predict")
+                self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="predict")
             return self._threads
 
 
-def _function_ids(
-    bundle: str | os.PathLike[str] | Bundle | None, endpoint: Endpoint
-) -> dict[str, str]:
+def _loaded(bundle: str | os.PathLike[str] | Bundle) -> Bundle:
+    return bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+
+
+def _function_ids(bundle: Bundle | None, endpoint: Endpoint) -> dict[str, str]:
     register = getattr(endpoint, "register_function", None)
     embedded = register is not None and not hasattr(endpoint, "task_group_id")
     if bundle is None and not embedded:
@@ -253,8 +278,6 @@ def _function_ids(
         here = {name: register(function) for name, function in travelling_functions().items()}
     if bundle is None:
         return here
-    if not isinstance(bundle, Bundle):
-        bundle = Bundle.load(bundle)
     ids = {name: function.id for name, function in bundle.functions.items()}
     missing = [name for name in ("predict", "predict_composition", "featurize_composition")
                if name not in ids]  # fmt: skip

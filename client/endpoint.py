@@ -5,13 +5,17 @@ import uuid
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
+from matminer_compute.errors import EndpointUnavailable
+
+from .failures import as_typed
+from .shards import TASK_BYTES, wire_bytes
+
 if TYPE_CHECKING:  # the SDK takes a third of a second to import, and only the real service needs it
     from globus_compute_sdk import Client, Executor
 
-#: What one task may weigh, in bytes, and how many travel in one request: together they stay under
-#: the service's 10 MB a request, which the SDK does not measure.
-TASK_BYTES = 1_000_000
-TASKS_PER_REQUEST = 8
+#: How many tasks travel in one request, by what each may weigh in bytes: 10 MB is the service's
+#: limit for a request, and the SDK does not measure its own.
+_LANES = {64_000: 128, TASK_BYTES + 100_000: 8}
 
 
 class Endpoint(Protocol):
@@ -30,17 +34,26 @@ class Endpoint(Protocol):
 class ServiceEndpoint:
     """A Globus Compute endpoint by its id, through the SDK's ``Executor``, JSON both ways.
 
-    One failed submission stops an ``Executor`` for good, so a stopped one is replaced here.
+    One failed submission stops an ``Executor`` for good, so a stopped one is replaced here. Light
+    and heavy tasks have one each: how many fit a request depends on what they weigh.
 
     Args:
         endpoint_id: UUID of the endpoint.
+        task_group: UUID under which the service keeps the tasks; a new one by default.
         client: the SDK client to use; by default one that logs in when it must.
     """
 
-    def __init__(self, endpoint_id: str | uuid.UUID, client: "Client | None" = None) -> None:
+    def __init__(
+        self,
+        endpoint_id: str | uuid.UUID,
+        task_group: str | uuid.UUID | None = None,
+        client: "Client | None" = None,
+    ) -> None:
         self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
+        self.task_group = str(task_group or uuid.uuid4())
         self._client = client
-        self._executor: Executor | None = None
+        self._executors: dict[int, Executor] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def submit_to_registered_function(
@@ -49,38 +62,86 @@ class ServiceEndpoint:
         args: tuple[Any, ...] | None = None,
         kwargs: dict[str, Any] | None = None,
     ) -> Future[Any]:
-        """Send one task to the endpoint."""
+        """Send one task to the endpoint.
+
+        Raises:
+            EndpointUnavailable: this endpoint is closed, or the service cannot be used.
+        """
+        weight = wire_bytes([args, kwargs])
+        tasks = next((tasks for most, tasks in _LANES.items() if weight <= most), 1)
+        executor = self._executor(tasks)
         future: Future[Any]
         try:
-            future = self._running().submit_to_registered_function(function_id, args, kwargs)
-        except RuntimeError:  # it stopped between the look and the submission
-            future = self._running().submit_to_registered_function(function_id, args, kwargs)
+            future = executor.submit_to_registered_function(function_id, args, kwargs)
+        except RuntimeError:  # it has stopped
+            executor = self._executor(tasks, instead_of=executor)
+            future = executor.submit_to_registered_function(function_id, args, kwargs)
         return future
+
+    def reload(self) -> dict[str, Future[Any]]:
+        """The tasks that the service holds in this task group, by id.
+
+        Raises:
+            EndpointUnavailable: the service cannot be used, or does not know the task group.
+        """
+        executor = self._executor(min(_LANES.values()))
+        try:
+            return {str(future.task_id): future for future in executor.reload_tasks()}
+        except Exception as error:
+            raise as_typed(error) from error
 
     def close(self) -> None:
         """Stop sending; never waits for results that nobody waits for."""
         with self._lock:
-            if self._executor is not None:
-                self._executor.shutdown(wait=False, cancel_futures=True)
+            self._closed = True
+            executors, self._executors = list(self._executors.values()), {}
+        for executor in executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+        if executors:
+            from globus_compute_sdk.sdk.executor import _RESULT_WATCHERS
+
+            # The SDK has no public way to let go of sent tasks, and would keep this process from
+            # ending until the last of them is answered.
+            watcher = _RESULT_WATCHERS.get(uuid.UUID(self.task_group))
+            if watcher is not None:
+                watcher.shutdown(wait=False, cancel_futures=True)
 
     def __repr__(self) -> str:
         return f"endpoint {self.endpoint_id}"
 
-    def _running(self) -> "Executor":
-        from globus_compute_sdk import Client, Executor
-        from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
-
+    def _executor(self, tasks: int, instead_of: "Executor | None" = None) -> "Executor":
+        """The running Executor that sends so many tasks a request."""
         with self._lock:
-            if self._executor is None or self._executor._stopped:
-                if self._client is None:
-                    self._client = Client(
-                        code_serialization_strategy=PureSourceTextInspect(),
-                        data_serialization_strategy=JSONData(),
-                    )
-                self._executor = Executor(
-                    endpoint_id=self.endpoint_id,
-                    client=self._client,
-                    batch_size=TASKS_PER_REQUEST,
-                    result_serializers=[JSONData()],
-                )
-            return self._executor
+            if self._closed:
+                raise EndpointUnavailable("This client is closed.")
+            if self._executors.get(tasks) in (None, instead_of):
+                self._executors[tasks] = self._start_executor(tasks)
+            return self._executors[tasks]
+
+    def _start_executor(self, tasks: int) -> "Executor":
+        from globus_compute_sdk import Executor
+        from globus_compute_sdk.serialize import (
+            ComputeSerializer,
+            JSONData,
+            PureSourceTextInspect,
+        )
+
+        from matminer_compute.registration.service import service_registrar
+
+        if self._client is None:
+            self._client = service_registrar()
+        return Executor(
+            endpoint_id=self.endpoint_id,
+            client=self._client,
+            task_group_id=self.task_group,
+            batch_size=tasks,
+            # The SDK's own brake allows 4 small requests in 16 s; the service takes 20 in 10 s.
+            api_burst_limit=8,
+            api_burst_window_s=4,
+            serializer=ComputeSerializer(
+                strategy_code=PureSourceTextInspect(),
+                strategy_data=JSONData(),
+                allowed_deserializer_types=[PureSourceTextInspect, JSONData],
+            ),
+            result_serializers=[JSONData()],
+        )

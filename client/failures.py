@@ -39,6 +39,10 @@ class ResultTooLarge(PayloadTooLarge):
     """The result of a task exceeded the service's limit: ask for fewer rows at once."""
 
 
+class Passing(EndpointUnavailable):
+    """The service was away or refused for now: the same may work a little later."""
+
+
 def as_typed(failure: BaseException) -> MatminerComputeError:
     """The typed error that a task's failure stands for, the failure being its cause."""
     error = _typed(failure)
@@ -78,7 +82,26 @@ def _of_the_service(failure: BaseException) -> MatminerComputeError:
         )
     if status == 413:
         return PayloadTooLarge("The service refused a request over 10 MB.")
-    return EndpointUnavailable(
+    if status is None and _is_foreign_data(failure):
+        return EnvironmentMismatch(
+            "The endpoint answered with something other than JSON, which was not read; its "
+            "globus-compute-endpoint is older than 4, or not what it should be."
+        )
+    kind = Passing if _passes(failure, status) else EndpointUnavailable
+    return kind(
         f"The endpoint could not be used ({type(failure).__name__}: {failure}); check that it is "
         "running and that you may use it."
     )
+
+
+def _is_foreign_data(failure: BaseException) -> bool:
+    return type(failure.__cause__).__name__ == "DeserializationError"
+
+
+def _passes(failure: BaseException, status: int | None) -> bool:
+    """Whether trying again may help. Told by name: the SDK need not be imported to ask."""
+    if status is not None:
+        return status == 429 or status >= 500
+    # Cancelled by an Executor that had stopped before it sent the task; or a connection is gone.
+    names = {kind.__name__ for kind in type(failure).__mro__}
+    return not names.isdisjoint({"CancelledError", "NetworkError", "AMQPError", "RuntimeError"})

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+#: What one task may weigh as it travels, in bytes: eight of them fit a request of the service's.
+TASK_BYTES = 1_000_000
 #: A formula longer than this is rejected on the worker, so no more of it need travel.
 _LONGEST = 1_001
 
@@ -28,27 +30,28 @@ class Shard:
         )
 
 
+def wire_bytes(value: Any) -> int:
+    """What ``value`` weighs as it travels: JSON, as a string in the JSON of a request."""
+    return len(json.dumps(json.dumps(value)))
+
+
 def cut(formulas: Sequence[Any], most_rows: int, most_bytes: int) -> Iterator[Shard]:
-    """Shards in order, each of at most ``most_rows`` rows and ``most_bytes`` bytes of JSON.
+    """Shards in order, each of at most ``most_rows`` rows and ``most_bytes`` bytes as it travels.
 
     Rows that are not text are left out: they cannot all be JSON. See ``not_text``.
     """
-    texts: list[str] = []
-    rows: list[int] = []
-    size = 0
-    for row, formula in enumerate(formulas):
-        if not isinstance(formula, str):
-            continue
-        text = formula[:_LONGEST]
-        weight = len(json.dumps(text)) + 2  # the comma and the space after it
-        if texts and (len(texts) == most_rows or size + weight > most_bytes):
-            yield Shard(texts, rows)
-            texts, rows, size = [], [], 0
-        texts.append(text)
-        rows.append(row)
-        size += weight
-    if texts:
-        yield Shard(texts, rows)
+    rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
+    for start in range(0, len(rows), most_rows):
+        part = rows[start : start + most_rows]
+        yield from _light(Shard([formulas[row][:_LONGEST] for row in part], part), most_bytes)
+
+
+def _light(shard: Shard, most_bytes: int) -> Iterator[Shard]:
+    if len(shard) == 1 or wire_bytes(shard.formulas) <= most_bytes:
+        yield shard
+    else:
+        for half in shard.halves():
+            yield from _light(half, most_bytes)
 
 
 def not_text(formulas: Sequence[Any]) -> dict[int, str]:

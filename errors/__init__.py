@@ -7,6 +7,7 @@
     │   ├── EndpointUnavailable     the endpoint cannot be reached or does not answer
     │   ├── FunctionNotAllowed      the endpoint does not know the function, or may not run it
     │   ├── WorkerLost              the process that held the task died
+    │   ├── EndpointNotConfigured   an endpoint's folder exists, or cannot be written as asked
     │   ├── EnvironmentMismatch     the worker lacks a package, or has the wrong one
     │   └── DeadlineExceeded        no answer within the caller's timeout (also a TimeoutError)
     ├── RegistryError
@@ -16,6 +17,7 @@
     ├── FeatureSchemaMismatch       features of one featurizer given to a model trained on another
     ├── PayloadTooLarge             more than the service carries, raised before anything is sent
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
+    ├── JournalError                a journal of a call cannot be written, read or taken up
     ├── TrainingError               data that cannot be trained on, a model that cannot be published
     └── RemoteError                 anything else raised on a worker, with its traceback
 
@@ -27,10 +29,12 @@ __all__ = [
     "BundleError",
     "DeadlineExceeded",
     "EndpointError",
+    "EndpointNotConfigured",
     "EndpointUnavailable",
     "EnvironmentMismatch",
     "FeatureSchemaMismatch",
     "FunctionNotAllowed",
+    "JournalError",
     "MatminerComputeError",
     "ModelNotLoadable",
     "NoProductionVersion",
@@ -61,6 +65,10 @@ class FunctionNotAllowed(EndpointError):
 
 class WorkerLost(EndpointError):
     """The process that held the task died; the functions are pure, so asking again is safe."""
+
+
+class EndpointNotConfigured(EndpointError):
+    """The endpoint's folder was not written: it exists, or a value cannot be used."""
 
 
 class EnvironmentMismatch(EndpointError):
@@ -97,6 +105,10 @@ class PayloadTooLarge(MatminerComputeError):
 
 class BundleError(MatminerComputeError):
     """``bundle.json`` is missing, of another format, or no longer matches the functions."""
+
+
+class JournalError(MatminerComputeError):
+    """The file that a call under way leaves on disk cannot be written, read or taken up."""
 
 
 class TrainingError(MatminerComputeError):

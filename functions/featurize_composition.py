@@ -133,7 +133,7 @@ def featurize_composition(
             # What these imports take, on a busy node, is not the registry's time.
             from mlflow.store.db.db_types import DATABASE_ENGINES
 
-            if registry.startswith(tuple(DATABASE_ENGINES)):
+            if str(registry).startswith(tuple(DATABASE_ENGINES)):
                 import mlflow.store.model_registry.sqlalchemy_store  # noqa: F401
 
             # MLflow waits for minutes and draws bars by default; an operator's settings win.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -44,3 +45,35 @@ def registry(tmp_path_factory) -> Registry:
 def empty_uri(tmp_path) -> str:
     """Tracking URI of a registry that does not exist yet."""
     return f"sqlite:///{tmp_path / 'empty' / 'registry.db'}"
+
+
+class Fault:
+    """One fault made for real: what the caller saw, what was lost, how long until all was well."""
+
+    rows: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def strikes(self) -> None:
+        """The clock starts."""
+        self._since = time.monotonic()
+
+    def is_over(self, name: str, sees: str, lost: str = "nothing") -> None:
+        """The answer is there: keep the figure for the end of the run."""
+        seconds = time.monotonic() - self._since
+        self.rows.append(f"| {name} | {sees} | {lost} | {seconds:.1f} |")
+
+
+@pytest.fixture
+def fault() -> Fault:
+    """A clock for a fault; its figures are printed at the end, as docs/reliability.md has them."""
+    return Fault()
+
+
+def pytest_terminal_summary(terminalreporter):
+    if Fault.rows:
+        terminalreporter.section("faults made")
+        terminalreporter.line("| fault | the caller sees | lost | seconds until answered |")
+        for row in Fault.rows:
+            terminalreporter.line(row)

@@ -118,7 +118,7 @@ def _compiled_walk() -> Callable[..., None]:
     signature = void(*arrays, float32[:, ::1], float64[::1], float64[::1])
     # Without a folder of its own numba would write beside this file, into the store it lies in. It
     # reads the variable when it is first imported, which may have been before the loader set it.
-    folder, before = os.environ.get("NUMBA_CACHE_DIR"), config.CACHE_DIR
+    folder, before = os.environ.get("NUMBA_CACHE_DIR"), vars(config)["CACHE_DIR"]
     vars(config)["CACHE_DIR"] = folder or before
     try:
         compiled = njit(signature, nogil=True, cache=folder is not None)(walk)

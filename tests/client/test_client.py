@@ -361,9 +361,11 @@ def test_the_public_surface_is_what_all_lists():
         "client",
         "endpoint",
         "failures",
+        "journal",
         "progress",
         "results",
         "shards",
+        "steps",
     }
     assert names - modules == set(public.__all__)
     assert sorted(public.__all__) == public.__all__

@@ -2,10 +2,11 @@
 
 import json
 
+from globus_compute_sdk.serialize import ComputeSerializer, JSONData
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matminer_compute.client.shards import cut, not_text
+from matminer_compute.client.shards import cut, not_text, wire_bytes
 
 rows = st.lists(st.one_of(st.text(max_size=60), st.none(), st.integers()), max_size=60)
 
@@ -21,7 +22,16 @@ def test_every_text_travels_once_in_order_within_the_limits(formulas, most_rows,
     assert sent == [(row, f) for row, f in enumerate(formulas) if isinstance(f, str)]
     for shard in shards:
         assert 1 <= len(shard) <= most_rows
-        assert len(json.dumps(shard.formulas)) <= most_bytes
+        assert len(shard) == 1 or wire_bytes(shard.formulas) <= most_bytes
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), st.lists))
+def test_bytes_are_counted_as_they_travel(value):
+    """The SDK puts its JSON into a request as text, where it is escaped once more."""
+    payload = ComputeSerializer(strategy_data=JSONData()).serialize(value)
+    request = json.dumps({"payload": payload})
+    header = len(json.dumps({"payload": JSONData.identifier}))
+    assert len(request) == header + wire_bytes(value) - len('""')
 
 
 @given(rows)
