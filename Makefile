@@ -5,12 +5,15 @@ ROOMS := errors functions registration client endpoint model cli
 # MLflow reports usage unless told not to.
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: demo test quick check bench clean
+# A real broker and a real cluster, for the tests of the whole service path.
+DEBIAN := rabbitmq-server slurmctld slurmd slurm-client munge
+
+.PHONY: demo test quick check services clean
 
 demo: .venv/local
 	$(BIN)/matminer-compute demo
 
-test: check
+test: check services
 	$(BIN)/python -m pytest
 
 quick: .venv/test  # what a developer runs between two thoughts
@@ -22,6 +25,10 @@ check: .venv/test
 	@mkdir -p build/types/matminer_compute  # mypy cannot follow an editable install's import hook
 	@for room in $(ROOMS); do ln -sfn ../../../$$room build/types/matminer_compute/$$room; done
 	MYPYPATH=build/types $(BIN)/mypy -p matminer_compute
+
+services:  # where it may; elsewhere the tests say what is missing (RUNLEVEL=1: start no daemon)
+	@dpkg -s $(DEBIAN) >/dev/null 2>&1 || [ "$$(id -u)" != 0 ] || \
+	  { apt-get update -q && RUNLEVEL=1 apt-get install -yq --no-install-recommends $(DEBIAN); }
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv || { rm -rf .venv; \

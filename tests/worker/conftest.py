@@ -2,18 +2,18 @@
 
 import os
 import sys
-import time
 import uuid
 from dataclasses import replace
 
 import pytest
+from waiting import PATIENCE
 
 from matminer_compute.client import CompositionClient
 from matminer_compute.endpoint import EmbeddedEndpoint
 
 from .proxy import Proxy
 from .registry import Promoter, Registry, expected
-from .server import PATIENCE, MlflowServer
+from .server import MlflowServer
 
 OTHER_CODE = """
 
@@ -118,16 +118,6 @@ def start(cache, proxy):
     yield start
     for endpoint in opened:
         endpoint.close()
-
-
-def until(condition):
-    """Wait until ``condition()`` is true, and return what it returned."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("the condition did not come true")
 
 
 def run(endpoint, function, *args):

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-PATIENCE = 180  # seconds: a bound on a hang, not an expectation
+from waiting import PATIENCE
 
 
 class MlflowServer:

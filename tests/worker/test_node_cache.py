@@ -10,12 +10,13 @@ import sys
 import textwrap
 
 import pytest
+from waiting import until
 
 from matminer_compute.functions import predict_composition
 from matminer_compute.model.digest import artifact_digest
 from matminer_compute.registration import chain
 
-from .conftest import run, until
+from .conftest import run
 from .registry import FORMULAS
 from .test_promotion import check
 

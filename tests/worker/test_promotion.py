@@ -9,13 +9,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import PATIENCE, until
 
 from matminer_compute.functions import predict_composition
 from matminer_compute.registration import chain
 
-from .conftest import run, until
+from .conftest import run
 from .registry import FORMULAS
-from .server import PATIENCE
 
 
 def loaded():

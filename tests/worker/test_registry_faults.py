@@ -4,6 +4,7 @@ import signal
 import time
 
 import pytest
+from waiting import until
 
 from matminer_compute.client import (
     EnvironmentMismatch,
@@ -14,7 +15,7 @@ from matminer_compute.client import (
 )
 from matminer_compute.functions import inspect_worker
 
-from .conftest import run, until
+from .conftest import run
 from .registry import FORMULAS
 from .test_promotion import check
 
