@@ -38,6 +38,7 @@ def featurize_composition(
     def load(name: str, version: str) -> tuple:
         """(model, its version, what loading took); a version is loaded once in a worker process."""
         import concurrent.futures
+        import contextlib
         import errno
         import fcntl
         import hashlib
@@ -167,6 +168,21 @@ def featurize_composition(
                 lines.update(f"{hexadecimal}  {path}\n".encode())
             return lines.hexdigest()
 
+        def intact(folder: Path) -> bool:
+            """Whether it holds what its name says: hashed once a boot, and when a file changed."""
+            boot, note = Path("/proc/sys/kernel/random/boot_id"), folder.with_suffix(".hashed")
+            files = {str(p): p.stat() for p in sorted(folder.rglob("*")) if p.is_file()}
+            # No write leaves a file's ctime as it was, whatever it does to its mtime.
+            seen = [[path, s.st_ino, s.st_size, s.st_ctime_ns] for path, s in files.items()]
+            found = json.dumps([boot.read_text() if boot.exists() else "", seen])
+            if note.exists() and note.read_text() == found:
+                return True
+            if digest(folder) != folder.name:
+                return False
+            with contextlib.suppress(OSError):  # read-only, or full: then every load hashes
+                note.write_text(found)
+            return True
+
         def download(info: dict, part: Path) -> None:
             import mlflow.artifacts
 
@@ -187,7 +203,7 @@ def featurize_composition(
         def fetch(info: dict, cache: Path) -> Path:
             """The artifact in a cache folder, downloaded by one worker for all of the node."""
             folder = cache / info["tags"]["digest"]
-            if digest(folder) == folder.name:
+            if intact(folder):
                 if os.access(folder, os.W_OK):  # a cache may be filled beforehand, and read-only
                     os.utime(folder)
                 return folder
@@ -195,7 +211,7 @@ def featurize_composition(
             with folder.with_suffix(".lock").open("a") as lock:
                 before = os.fstat(lock.fileno()).st_mtime_ns
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if digest(folder) == folder.name:
+                if intact(folder):
                     return folder
                 if os.fstat(lock.fileno()).st_mtime_ns != before:  # or each would try in its turn
                     raise unreachable(f"Another worker failed to get '{name}'", TimeoutError())
@@ -222,7 +238,8 @@ def featurize_composition(
                 room -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
                 if room < 0 and folder != keep:
                     shutil.rmtree(folder, ignore_errors=True)
-                    folder.with_suffix(".lock").unlink(missing_ok=True)
+                    for suffix in (".lock", ".hashed"):
+                        folder.with_suffix(suffix).unlink(missing_ok=True)
 
         def read(info: dict, folder: Path) -> object:
             import mlflow.pyfunc

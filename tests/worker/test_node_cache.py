@@ -1,5 +1,6 @@
 """The node's cache of artifacts: whole, unaltered, bounded, and never in the way."""
 
+import hashlib
 import json
 import os
 import re
@@ -91,7 +92,7 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_that_is_read(
     assert whole(cache)
 
 
-@pytest.mark.parametrize("harm", ["truncated", "altered", "removed", "added"])
+@pytest.mark.parametrize("harm", ["truncated", "altered", "disguised", "removed", "added"])
 def test_a_cached_file_that_changed_is_noticed_and_fetched_again(
     harm, start, name, proxy, cache, registry
 ):
@@ -103,6 +104,10 @@ def test_a_cached_file_that_changed_is_noticed_and_fetched_again(
             os.truncate(file, 10)
         elif harm == "altered":
             file.write_text(file.read_text().replace("python_function", "python_functiom"))
+        elif harm == "disguised":  # as long as it was, and as old
+            text, times = file.read_bytes(), file.stat()
+            file.write_bytes(text.replace(b"python_function", b"python_functiom"))
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
         elif harm == "removed":
             file.unlink()
         else:
@@ -111,6 +116,22 @@ def test_a_cached_file_that_changed_is_noticed_and_fetched_again(
     assert check(start(name).predict(FORMULAS), registry) == "1"
     assert whole(cache)
     assert set((proxy.downloads() - before).values()) == {1}
+
+
+def test_files_that_did_not_change_are_not_hashed_at_every_load(name, proxy, cache, monkeypatch):
+    """A node's workers would otherwise read a gigabyte each before they start."""
+    hashed, real = [], hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, kind: hashed.append(1) or real(file, kind)
+    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", proxy.uri)
+    before = []
+    for _ in range(4):
+        sys.modules.pop("matminer_compute_worker", None)  # another worker that starts
+        assert predict_composition(FORMULAS, name=name)["worker"]["cold"]
+        before.append(len(hashed))
+    assert before[0] > 0  # as it was downloaded
+    assert before[1] == before[2] == before[3]  # and once in its place
 
 
 @pytest.mark.parametrize("below", ["a file", "/proc"])
