@@ -11,6 +11,7 @@ import click
 from matminer_compute.errors import MatminerComputeError
 
 from .demo import demo
+from .endpoint import endpoint
 from .model import model
 from .predict import featurize, predict
 from .register import register
@@ -32,5 +33,5 @@ def main() -> None:
     """Predict materials properties from compositions on Globus Compute endpoints."""
 
 
-for _command in (demo, predict, featurize, register, model):
+for _command in (demo, predict, featurize, register, model, endpoint):
     main.add_command(_command)

@@ -232,7 +232,8 @@ class CompositionClient:
 
     def _request(self, formulas: list[Any], rows_a_task: int, pair: dict[str, Any]) -> Request:
         endpoint = self._calls.endpoint
-        if not isinstance(endpoint, ServiceEndpoint) or self._bundle is None:
+        group = endpoint.task_group if isinstance(endpoint, ServiceEndpoint) else None
+        if not isinstance(endpoint, ServiceEndpoint) or self._bundle is None or group is None:
             raise JournalError(
                 "A journal needs an endpoint given by its UUID: tasks of any other end with this "
                 "process, so there would be nothing to take up."
@@ -240,7 +241,7 @@ class CompositionClient:
         texts, rejected = as_texts(formulas)
         return Request(
             endpoint=endpoint.endpoint_id,
-            task_group=endpoint.task_group,
+            task_group=group,
             bundle=self._bundle,
             chain=self.chain,
             pair=pair,

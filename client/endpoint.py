@@ -39,7 +39,7 @@ class ServiceEndpoint:
 
     Args:
         endpoint_id: UUID of the endpoint.
-        task_group: UUID under which the service keeps the tasks; a new one by default.
+        task_group: the service's UUID for a group of tasks sent before, to ``reload`` them.
         client: the SDK client to use; by default one that logs in when it must.
     """
 
@@ -50,11 +50,19 @@ class ServiceEndpoint:
         client: "Client | None" = None,
     ) -> None:
         self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
-        self.task_group = str(task_group or uuid.uuid4())
+        self._task_group = None if task_group is None else str(task_group)
         self._client = client
         self._executors: dict[int, Executor] = {}
+        self._started: list[Executor] = []
         self._closed = False
         self._lock = threading.Lock()
+
+    @property
+    def task_group(self) -> str | None:
+        """The service's UUID for our tasks; None before it has taken the first of them."""
+        with self._lock:
+            groups = [executor.task_group_id for executor in self._executors.values()]
+        return next((str(group) for group in groups if group), self._task_group)
 
     def submit_to_registered_function(
         self,
@@ -94,31 +102,25 @@ class ServiceEndpoint:
         """Stop sending; never waits for results that nobody waits for."""
         with self._lock:
             self._closed = True
-            executors, self._executors = list(self._executors.values()), {}
-        for executor in executors:
+        for executor in self._started:
             executor.shutdown(wait=False, cancel_futures=True)
-        if executors:
-            from globus_compute_sdk.sdk.executor import _RESULT_WATCHERS
-
-            # The SDK has no public way to let go of sent tasks, and would keep this process from
-            # ending until the last of them is answered.
-            watcher = _RESULT_WATCHERS.get(uuid.UUID(self.task_group))
-            if watcher is not None:
-                watcher.shutdown(wait=False, cancel_futures=True)
+            _let_go(executor)
 
     def __repr__(self) -> str:
         return f"endpoint {self.endpoint_id}"
 
     def _executor(self, tasks: int, instead_of: "Executor | None" = None) -> "Executor":
         """The running Executor that sends so many tasks a request."""
+        group = self.task_group
         with self._lock:
             if self._closed:
                 raise EndpointUnavailable("This client is closed.")
             if self._executors.get(tasks) in (None, instead_of):
-                self._executors[tasks] = self._start_executor(tasks)
+                self._executors[tasks] = self._start_executor(tasks, group)
+                self._started.append(self._executors[tasks])
             return self._executors[tasks]
 
-    def _start_executor(self, tasks: int) -> "Executor":
+    def _start_executor(self, tasks: int, group: str | None) -> "Executor":
         from globus_compute_sdk import Executor
         from globus_compute_sdk.serialize import (
             ComputeSerializer,
@@ -133,7 +135,7 @@ class ServiceEndpoint:
         return Executor(
             endpoint_id=self.endpoint_id,
             client=self._client,
-            task_group_id=self.task_group,
+            task_group_id=group,
             batch_size=tasks,
             # The SDK's own brake allows 4 small requests in 16 s; the service takes 20 in 10 s.
             api_burst_limit=8,
@@ -145,3 +147,22 @@ class ServiceEndpoint:
             ),
             result_serializers=[JSONData()],
         )
+
+
+def _let_go(executor: "Executor") -> None:
+    """Forget the tasks it has sent.
+
+    The SDK has no public way to do so, and would keep this process from ending until the last of
+    them is answered, which may be never.
+    """
+    from globus_compute_sdk.sdk.executor import _RESULT_WATCHERS
+
+    watcher = _RESULT_WATCHERS.get(executor.task_group_id)
+    if watcher is None:
+        return
+    ours = watcher.get_open_futures(executor)
+    with watcher._new_futures_lock:
+        for task_id in ours:
+            watcher._open_futures.pop(task_id, None)
+        if not watcher._open_futures:
+            watcher._open_futures_empty.set()

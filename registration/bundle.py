@@ -83,7 +83,9 @@ class Bundle(BaseModel):
         """The lines that let an endpoint run these functions and no other, from source and JSON."""
         ids = "\n".join(f"  - {f.id}  # {f.name}" for f in self.functions.values())
         return (
+            "# in the endpoint's config.yaml\n"
             f"allowed_functions:\n{ids}\n"
+            "# in its user_config_template.yaml.j2\n"
             "engine:\n"
             "  allowed_serializers:\n"
             "    - globus_compute_sdk.serialize.PureSourceTextInspect\n"

@@ -61,11 +61,15 @@ def register(
         EndpointUnavailable: the service refused or could not be reached.
     """
     bundle = Bundle.load(path) if path.exists() else Bundle()
-    audience_changed = (bundle.public, bundle.group) != (public, group)
+    if (bundle.public, bundle.group) != (public, group):
+        # None of the old ids may stay, should this end half-way: they are for other people.
+        bundle.history += bundle.functions.values()
+        bundle.functions = {}
+        bundle.public, bundle.group = public, group
     for name, function in travelling_functions().items():
         digest = _digest(function)
         known = bundle.functions.get(name)
-        if known and known.sha256 == digest and not audience_changed:
+        if known and known.sha256 == digest:
             continue
         try:
             function_id = registrar.register_function(
@@ -73,16 +77,13 @@ def register(
             )
         except Exception as error:
             raise EndpointUnavailable(
-                f"Globus Compute did not register {name} ({type(error).__name__}: {error}); "
-                "nothing registered so far is lost, so simply try again."
+                f"Globus Compute did not register {name}: {_said(error)}. Those it "
+                "registered before are in the bundle, and will not be sent again."
             ) from error
         if known:
             bundle.history.append(known)
         bundle.functions[name] = RegisteredFunction(id=str(function_id), sha256=digest, name=name)
         bundle.sdk = version("globus-compute-sdk")
-        bundle.save(path)
-    if audience_changed:
-        bundle.public, bundle.group = public, group
         bundle.save(path)
     return bundle
 
@@ -105,6 +106,20 @@ def check(path: Path) -> Bundle:
             "run 'matminer-compute register' again."
         )
     return bundle
+
+
+def _said(error: Exception) -> str:
+    """What went wrong and what to do, told by the status: the SDK need not be imported to ask."""
+    status = getattr(error, "http_status", None)
+    if status is None:
+        return f"it could not be reached ({error!r}); check the network and try again"
+    if status == 429:
+        return "it takes 20 requests in 10 s (HTTP 429); try again in a minute"
+    if status in (401, 403):
+        return f"it refused (HTTP {status}); check your login, and that --group is a group of yours"
+    if status >= 500:
+        return f"it failed (HTTP {status}); try again later"
+    return f"it refused (HTTP {status}: {error})"
 
 
 def _digest(function: Callable[..., Any]) -> str:

@@ -1,0 +1,1 @@
+"""The whole path of the Compute service, on one machine."""

@@ -1,0 +1,158 @@
+"""A real Slurm, a real registry server, and the whole path to an endpoint of our template."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from service.agent import NAME, Agent
+from service.conftest import broker, running_service, service  # noqa: F401  fixtures
+from waiting import PATIENCE, until
+from worker.proxy import Proxy
+from worker.server import MlflowServer
+
+from matminer_compute.client import CompositionClient, ServiceEndpoint
+from matminer_compute.endpoint import EmbeddedEndpoint
+from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
+from matminer_compute.registration import Bundle, register
+from matminer_compute.registration.service import service_registrar
+
+from .cluster import Cluster
+from .functions import meet, stay, where
+
+FORMULAS = ["NaCl", "Fe2O3", "Li0.5CoO2", "CuSO4·5H2O", "BaTiO3", "GaAs", "SiO2", "not a formula"]
+CACHE = "cache=/tmp/matminer-compute-$(id -u)\n"
+EXTRAS = (meet, stay, where)
+
+
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory):
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in cluster.environment.items():
+            patch.setenv(variable, value)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory):
+    """A registry server with a small model, which is Production."""
+    from matminer_compute.model import TrainOptions, promote, train
+
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    try:
+        server.start()
+        train(TrainOptions(rows=200, n_estimators=8, folds=2), tracking_uri=server.uri)
+        promote(tracking_uri=server.uri)
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def proxy(server):
+    proxy = Proxy(server.uri)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def expected(server):
+    """What the embedded endpoint answers to ``FORMULAS``."""
+    with EmbeddedEndpoint(workers=1, registry=server.uri) as embedded:
+        return CompositionClient(endpoint=embedded).predict(FORMULAS)
+
+
+@pytest.fixture(scope="package")
+def registered(running_service, tmp_path_factory):  # noqa: F811
+    """The bundle of our functions, and the ids of those of these tests."""
+    running_service.reset()
+    registrar = service_registrar()
+    bundle = register(registrar, tmp_path_factory.mktemp("bundle") / "bundle.json")
+    return bundle, {function: registrar.register_function(function) for function in EXTRAS}
+
+
+@dataclass
+class Endpoint:
+    """A running endpoint of ours, and its callers."""
+
+    agent: Agent
+    bundle: Bundle
+    ids: dict
+    tasks: ServiceEndpoint
+
+    def submit(self, function, *args):
+        """Send one of ``EXTRAS`` to a worker, as the bare SDK would."""
+        return self.tasks.submit_to_registered_function(self.ids[function], args)
+
+    def client(self):
+        return CompositionClient(self.bundle, self.tasks)
+
+    def log(self, name):
+        """What its logs of this name hold."""
+        return "".join(log.read_text() for log in self.agent.folder.rglob(name))
+
+    def all_workers(self, folder: Path, count=4):
+        """Wait until so many workers are up at once; what each of them sees."""
+        folder.mkdir()
+        futures = [self.submit(meet, str(folder), count) for _ in range(count)]
+        return [future.result(PATIENCE) for future in futures]
+
+
+@pytest.fixture
+def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: F811
+    """Start the endpoint of our Slurm template; it ends with the test, its jobs too.
+
+    Arguments are settings that its operator changes in the template.
+    """
+    bundle, extras = registered
+    opened = []
+
+    def start(**settings):
+        home = tmp_path / "endpoint"
+        with monkeypatch.context() as patch:
+            patch.setenv("GLOBUS_COMPUTE_USER_DIR", str(home))
+            options = EndpointOptions(
+                bundle, proxy.uri, partition="batch", max_blocks=2, workers_per_node=2
+            )
+            adapt(init_endpoint(NAME, options), extras.values(), settings, tmp_path)
+        agent = Agent(home, service)
+        tasks = None
+        try:
+            agent.start()
+            tasks = ServiceEndpoint(agent.endpoint_id)
+        finally:
+            opened.append((agent, tasks))
+        return Endpoint(agent, bundle, extras, tasks)
+
+    yield start
+    for agent, tasks in opened:
+        if tasks is not None:
+            tasks.close()
+        agent.stop()
+    until(lambda: cluster.jobs() == [])
+
+
+def adapt(folder: Path, extras, settings, caches: Path):
+    """What the operator of this cluster changes in the files of ``endpoint init``."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["allowed_functions"] += extras
+    config["email"] = "tester@example.org"  # as root the agent insists on one
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    # Both nodes are this machine, so what is local to a node is named after it.
+    change(
+        folder / "worker_init.sh", re.escape(CACHE), f"cache='{caches}'/cache-$SLURMD_NODENAME\n"
+    )
+    for key, value in settings.items():
+        change(folder / "user_config_template.yaml.j2", rf"\b{key}: .*", f"{key}: {value}")
+
+
+def change(file: Path, pattern, text):
+    changed, times = re.subn(pattern, lambda _: text, file.read_text())
+    assert times == 1, f"{pattern} is {times} times in {file.name}"
+    file.write_text(changed)

@@ -1,0 +1,110 @@
+"""What a caller meets when a node is lost or a job reaches its walltime; figures with ``-s``."""
+
+import time
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from globus_compute_sdk.errors import TaskExecutionFailed
+from waiting import PATIENCE, until
+from worker.test_node_cache import parts
+
+from .conftest import FORMULAS
+from .functions import stay, where
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def meeting(tmp_path):
+    folder = tmp_path / "meeting"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def lose(cluster):
+    """Lose a node, as Slurm learns of it from its administrator; it is back after the test."""
+    lost = []
+
+    def lose(node):
+        lost.append(node)
+        cluster.kill_slurmd(node)
+        cluster.down(node)
+
+    yield lose
+    for node in lost:
+        cluster.restart_slurmd(node)
+
+
+def held_on(folder):
+    """The node of the task that stays, once it is there."""
+    return until(lambda: (folder / "arrived").exists() and (folder / "arrived").read_text())
+
+
+def figure(fault, sees, lost, since):
+    print(f"\n{fault} | {sees} | {lost} | {time.monotonic() - since:.0f} s")
+
+
+def test_a_lost_node_is_told_to_the_caller_and_the_next_task_works(start, lose, meeting):
+    endpoint = start(max_retries_on_system_failure=0, max_blocks=1)
+    task = endpoint.submit(stay, str(meeting))
+    node = held_on(meeting)
+    lose(node)
+    since = time.monotonic()
+    with pytest.raises(TaskExecutionFailed, match="ManagerLost"):
+        task.result(PATIENCE)
+    figure("node lost, no retry", "ManagerLost", "its tasks", since)
+    assert endpoint.submit(where).result(PATIENCE)[0] != node
+    figure("node lost, the only job", "the next task's result", "nothing", since)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_lost_node_is_hidden_from_the_clients_caller(
+    retries, start, lose, proxy, expected, tmp_path
+):
+    """By the client, which sends again, or already by the endpoint, as in the template."""
+    endpoint = start(max_retries_on_system_failure=retries)
+    endpoint.all_workers(tmp_path / "meeting")
+    proxy.stall = True
+    with endpoint.client() as client:
+        future = client.submit(FORMULAS)
+        caches = {node: tmp_path / f"cache-{node}" for node in ("node1", "node2")}
+        (node,) = until(lambda: [node for node, cache in caches.items() if parts(cache)])
+        lose(node)
+        since = time.monotonic()
+        proxy.stall = False
+        answer = future.result(PATIENCE)
+    figure(f"node lost, {retries} retries", "the client's result", "nothing", since)
+    np.testing.assert_array_equal(answer.values, expected.values)
+    assert answer.workers[0]["cold"]
+
+
+def test_a_task_whose_job_reaches_its_walltime_runs_again_in_another_job(start, cluster, meeting):
+    endpoint = start(max_blocks=1)
+    task = endpoint.submit(stay, str(meeting))
+    held_on(meeting)
+    (job,) = cluster.jobs()
+    end = datetime.now().astimezone() + timedelta(seconds=2)
+    cluster.control("update", f"JobId={job['id']}", f"EndTime={end:%Y-%m-%dT%H:%M:%S}")
+    until(lambda: cluster.jobs() == [])
+    since = time.monotonic()
+    assert "JobState=TIMEOUT" in cluster.control("show", "job", job["id"])
+    assert task.result(PATIENCE) == "again"
+    figure("walltime reached, the only job", "the result", "nothing", since)
+    assert endpoint.submit(where).result(PATIENCE)[1] != job["id"]
+
+
+def test_a_job_near_its_walltime_ends_by_itself_and_loses_nothing(start, cluster, meeting):
+    endpoint = start(max_blocks=1, drain_period=15, max_retries_on_system_failure=0)
+    task = endpoint.submit(stay, str(meeting))
+    held_on(meeting)
+    (job,) = cluster.jobs()
+    until(lambda: "Requesting drain" in endpoint.log("manager.log"))
+    after = endpoint.submit(where)
+    (meeting / "go").touch()
+    assert task.result(PATIENCE) == "first"
+    since = time.monotonic()
+    assert after.result(PATIENCE)[1] != job["id"]
+    figure("job drained, the only one", "the next task's result", "nothing", since)
+    assert "JobState=COMPLETED" in cluster.control("show", "job", job["id"])
