@@ -43,6 +43,32 @@ class Passing(EndpointUnavailable):
     """The service was away or refused for now: the same may work a little later."""
 
 
+_NOT_ALLOWED = (
+    "The function is not allowed on this endpoint; ask its operator to add the bundle's ids to "
+    "allowed_functions."
+)
+#: What an engine or an agent says of a task that failed outside its function.
+_SIGNS: tuple[tuple[re.Pattern[str], type[MatminerComputeError], str], ...] = (
+    (
+        re.compile(r"MaxResultSizeExceeded|result of.*exceeded", re.DOTALL),
+        ResultTooLarge,
+        "The result is larger than the Compute service carries (10 MiB).",
+    ),
+    (
+        re.compile("WorkerLost|ManagerLost|BrokenProcessPool"),
+        WorkerLost,
+        "The worker that held the task died; it is safe to ask again.",
+    ),
+    (re.compile("not permitted on endpoint"), FunctionNotAllowed, _NOT_ALLOWED),
+    (
+        re.compile("TooManyJobFailures|BadStateException"),
+        EndpointUnavailable,
+        "The endpoint's jobs end before they run a task; its operator finds why in the folder "
+        "submit_scripts of the endpoint.",
+    ),
+)
+
+
 def as_typed(failure: BaseException) -> MatminerComputeError:
     """The typed error that a task's failure stands for, the failure being its cause."""
     error = _typed(failure)
@@ -60,10 +86,9 @@ def _typed(failure: BaseException) -> MatminerComputeError:
         kind = _BY_CODE.get(coded["code"])
         sentence = coded["sentence"].strip()
         return kind(sentence) if kind else RemoteError(f"[{coded['code']}] {sentence}", remote)
-    if "MaxResultSizeExceeded" in remote or ("result of" in remote and "exceeded" in remote):
-        return ResultTooLarge("The result is larger than the Compute service carries (10 MiB).")
-    if "WorkerLost" in remote or "ManagerLost" in remote or "BrokenProcessPool" in remote:
-        return WorkerLost("The worker that held the task died; it is safe to ask again.")
+    for sign, known, sentence in _SIGNS:
+        if sign.search(remote):
+            return known(sentence)
     if missing := _MISSING_MODULE.search(remote):
         return EnvironmentMismatch(
             f"The worker lacks a package ({missing['sentence']}); its environment needs "
@@ -76,10 +101,7 @@ def _typed(failure: BaseException) -> MatminerComputeError:
 def _of_the_service(failure: BaseException) -> MatminerComputeError:
     status = getattr(failure, "http_status", None)
     if status == 403:
-        return FunctionNotAllowed(
-            "The service refused the function on this endpoint; ask its operator to add the "
-            "bundle's ids to allowed_functions."
-        )
+        return FunctionNotAllowed(_NOT_ALLOWED)
     if status == 413:
         return PayloadTooLarge("The service refused a request over 10 MB.")
     if status is None and _is_foreign_data(failure):

@@ -17,7 +17,7 @@ Chain = Literal["endpoint", "client"]
 Step = Callable[[Shard, int | None], list[Part]]
 
 #: Tasks of one caller that are under way at once, each waited for by a thread that does no work.
-IN_FLIGHT = 256
+IN_FLIGHT = 1024
 
 
 class Steps:

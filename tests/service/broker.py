@@ -1,6 +1,8 @@
 """A real RabbitMQ of our own: a folder, free ports, nothing shared with one that runs here."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -119,9 +121,15 @@ class Broker:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody uses now, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [free.getsockname()[1] for free in sockets]
-    for free in sockets:
-        free.close()
-    return ports
+    """Ports of 127.0.0.1 that nobody uses now, all different.
+
+    They lie below those that the kernel gives to outgoing connections, or one of these could take a
+    port before its server does.
+    """
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 1_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError("No free ports between 20,000 and 32,000.")

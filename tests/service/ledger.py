@@ -92,7 +92,6 @@ class Ledger:
         self.tasks: dict[str, Accepted] = {}
         #: Deliver each result to its caller twice, as a broker may.
         self.deliver_twice = False
-        self._replacement: str | None = None
         self.queues = Queues(broker_url, {RESULTS: self._take_result, HEARTBEATS: self._hear})
         self._groups: dict[str, list[str]] = {}
         self._delivered_groups: set[str] = set()
@@ -139,10 +138,6 @@ class Ledger:
         if group not in self._groups:
             raise Refusal(404, f"Task group {group} could not be resolved")
         return list(self._groups[group])
-
-    def replace_results(self, data: str | None) -> None:
-        """Have every result say this from now on, as from an endpoint gone bad; None ends it."""
-        self._replacement = data
 
     def submit(self, endpoint_id: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Take all of a request's tasks, or none."""
@@ -226,9 +221,6 @@ class Ledger:
     def _take_result(self, message: bytes) -> None:
         result = unpack(message)
         assert isinstance(result, Result)
-        if self._replacement is not None:
-            result = result.model_copy(update={"data": self._replacement})
-            message = pack(result)
         with self._lock:
             task = self.tasks.get(str(result.task_id))
             if task is None:

@@ -95,7 +95,6 @@ class ComputeService(Ledger):
         self.requests.clear()
         self.rate_limit = RATE_LIMIT
         self.deliver_twice = False
-        self.replace_results(None)
         self.start()
 
     def start(self) -> None:

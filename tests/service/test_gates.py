@@ -141,6 +141,11 @@ def test_the_agent_refuses_too(ask, service, bundle, functions, guarded):
     try:
         with pytest.raises(TaskExecutionFailed, match="not permitted on endpoint"):
             ask(functions["another"])
+        with (
+            CompositionClient(swapped(bundle, functions["another"]), guarded.endpoint_id) as client,
+            pytest.raises(FunctionNotAllowed, match=r"operator.*allowed_functions"),
+        ):
+            client.predict(["NaCl"], timeout=PATIENCE)
     finally:
         there.allowed_functions = allowed
 

@@ -1,6 +1,5 @@
-"""What a caller meets when a node is lost or a job reaches its walltime; figures with ``-s``."""
+"""What a caller meets when a node is lost or a job reaches its walltime."""
 
-import time
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -42,26 +41,22 @@ def held_on(folder):
     return until(lambda: (folder / "arrived").exists() and (folder / "arrived").read_text())
 
 
-def figure(fault, sees, lost, since):
-    print(f"\n{fault} | {sees} | {lost} | {time.monotonic() - since:.0f} s")
-
-
-def test_a_lost_node_is_told_to_the_caller_and_the_next_task_works(start, lose, meeting):
+def test_a_lost_node_is_told_to_the_caller_and_the_next_task_works(start, lose, meeting, fault):
     endpoint = start(max_retries_on_system_failure=0, max_blocks=1)
     task = endpoint.submit(stay, str(meeting))
     node = held_on(meeting)
     lose(node)
-    since = time.monotonic()
+    fault.strikes()
     with pytest.raises(TaskExecutionFailed, match="ManagerLost"):
         task.result(PATIENCE)
-    figure("node lost, no retry", "ManagerLost", "its tasks", since)
+    fault.is_over("node lost, no retries, bare SDK", "`TaskExecutionFailed`", "its tasks")
     assert endpoint.submit(where).result(PATIENCE)[0] != node
-    figure("node lost, the only job", "the next task's result", "nothing", since)
+    fault.is_over("the same, the next task", "its result, from a new job")
 
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_lost_node_is_hidden_from_the_clients_caller(
-    retries, start, lose, proxy, expected, tmp_path
+    retries, start, lose, proxy, expected, fault, tmp_path
 ):
     """By the client, which sends again, or already by the endpoint, as in the template."""
     endpoint = start(max_retries_on_system_failure=retries)
@@ -72,15 +67,20 @@ def test_a_lost_node_is_hidden_from_the_clients_caller(
         caches = {node: tmp_path / f"cache-{node}" for node in ("node1", "node2")}
         (node,) = until(lambda: [node for node, cache in caches.items() if parts(cache)])
         lose(node)
-        since = time.monotonic()
+        fault.strikes()
         proxy.stall = False
         answer = future.result(PATIENCE)
-    figure(f"node lost, {retries} retries", "the client's result", "nothing", since)
+    who = "the endpoint" if retries else "the client"
+    fault.is_over(
+        f"node lost, `max_retries_on_system_failure: {retries}`", f"the answer; {who} sent it again"
+    )
     np.testing.assert_array_equal(answer.values, expected.values)
     assert answer.workers[0]["cold"]
 
 
-def test_a_task_whose_job_reaches_its_walltime_runs_again_in_another_job(start, cluster, meeting):
+def test_a_task_whose_job_reaches_its_walltime_runs_again_in_another_job(
+    start, cluster, meeting, fault
+):
     endpoint = start(max_blocks=1)
     task = endpoint.submit(stay, str(meeting))
     held_on(meeting)
@@ -88,14 +88,14 @@ def test_a_task_whose_job_reaches_its_walltime_runs_again_in_another_job(start, 
     end = datetime.now().astimezone() + timedelta(seconds=2)
     cluster.control("update", f"JobId={job['id']}", f"EndTime={end:%Y-%m-%dT%H:%M:%S}")
     until(lambda: cluster.jobs() == [])
-    since = time.monotonic()
+    fault.strikes()
     assert "JobState=TIMEOUT" in cluster.control("show", "job", job["id"])
     assert task.result(PATIENCE) == "again"
-    figure("walltime reached, the only job", "the result", "nothing", since)
+    fault.is_over("walltime reached, the only job", "the answer, from a new job")
     assert endpoint.submit(where).result(PATIENCE)[1] != job["id"]
 
 
-def test_a_job_near_its_walltime_ends_by_itself_and_loses_nothing(start, cluster, meeting):
+def test_a_job_near_its_walltime_ends_by_itself_and_loses_nothing(start, cluster, meeting, fault):
     endpoint = start(max_blocks=1, drain_period=15, max_retries_on_system_failure=0)
     task = endpoint.submit(stay, str(meeting))
     held_on(meeting)
@@ -104,7 +104,7 @@ def test_a_job_near_its_walltime_ends_by_itself_and_loses_nothing(start, cluster
     after = endpoint.submit(where)
     (meeting / "go").touch()
     assert task.result(PATIENCE) == "first"
-    since = time.monotonic()
+    fault.strikes()
     assert after.result(PATIENCE)[1] != job["id"]
-    figure("job drained, the only one", "the next task's result", "nothing", since)
+    fault.is_over("job drained before its walltime, the only one", "both answers")
     assert "JobState=COMPLETED" in cluster.control("show", "job", job["id"])
