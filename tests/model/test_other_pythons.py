@@ -1,0 +1,43 @@
+"""The same bits on the other Pythons that the package supports, where this machine has them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CONSTRAINTS = HERE.parents[1] / "constraints.txt"
+#: What the published code is tested with: its own libraries, and what it is compared with.
+NEEDED = ("matminer", "mlflow", "numba", "skops", "hypothesis", "pytest", "pytest-timeout", "uv")
+TESTS = ("test_featurizer.py", "test_featurizer_formulas.py", "test_forest.py")
+
+
+def uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("uv")), *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_what_is_published_gives_the_same_bits(version, tmp_path):
+    found = uv("python", "find", "--no-python-downloads", "--no-project", version)
+    if found.returncode:
+        pytest.skip(f"Python {version} is not on this machine.")
+    made = uv("venv", "--python", found.stdout.strip(), str(tmp_path / "venv"))
+    assert made.returncode == 0, made.stderr
+    python = str(tmp_path / "venv" / "bin" / "python")
+    options = ["--python", python, "--constraint", str(CONSTRAINTS)]
+    installed = uv("pip", "install", *options, *NEEDED)
+    assert installed.returncode == 0, installed.stderr
+    package = uv("pip", "install", "--python", python, "--no-deps", str(HERE.parents[1]))
+    assert package.returncode == 0, package.stderr
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(HERE / t) for t in TESTS)],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
