@@ -146,6 +146,10 @@ class Calls:
             future = self.endpoint.submit_to_registered_function(
                 self.function_ids[function], tuple(args), kwargs
             )
+        except RuntimeError as error:  # an Executor of the caller's: nobody can start it again
+            raise EndpointUnavailable(
+                f"{self.endpoint!r} takes no more tasks ({error}); open another one."
+            ) from error
         except Exception as error:
             raise as_typed(error) from error
         if ticket:

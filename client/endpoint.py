@@ -11,7 +11,9 @@ from .failures import as_typed
 from .shards import TASK_BYTES, wire_bytes
 
 if TYPE_CHECKING:  # the SDK takes a third of a second to import, and only the real service needs it
-    from globus_compute_sdk import Client, Executor
+    from globus_compute_sdk import Client
+
+    from .executor import JsonExecutor
 
 #: How many tasks travel in one request, by what each may weigh in bytes: 10 MB is the service's
 #: limit for a request, and the SDK does not measure its own.
@@ -40,7 +42,8 @@ class ServiceEndpoint:
     Args:
         endpoint_id: UUID of the endpoint.
         task_group: the service's UUID for a group of tasks sent before, to ``reload`` them.
-        client: the SDK client to use; by default one that logs in when it must.
+        client: the SDK client to use, which then reads nothing but JSON; by default one of its
+            own that logs in when it must.
     """
 
     def __init__(
@@ -52,8 +55,8 @@ class ServiceEndpoint:
         self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
         self._task_group = None if task_group is None else str(task_group)
         self._client = client
-        self._executors: dict[int, Executor] = {}
-        self._started: list[Executor] = []
+        self._executors: dict[int, JsonExecutor] = {}
+        self._started: list[JsonExecutor] = []
         self._closed = False
         self._lock = threading.Lock()
 
@@ -103,13 +106,12 @@ class ServiceEndpoint:
         with self._lock:
             self._closed = True
         for executor in self._started:
-            executor.shutdown(wait=False, cancel_futures=True)
-            _let_go(executor)
+            executor.let_go()
 
     def __repr__(self) -> str:
         return f"endpoint {self.endpoint_id}"
 
-    def _executor(self, tasks: int, instead_of: "Executor | None" = None) -> "Executor":
+    def _executor(self, tasks: int, instead_of: "JsonExecutor | None" = None) -> "JsonExecutor":
         """The running Executor that sends so many tasks a request."""
         group = self.task_group
         with self._lock:
@@ -120,49 +122,11 @@ class ServiceEndpoint:
                 self._started.append(self._executors[tasks])
             return self._executors[tasks]
 
-    def _start_executor(self, tasks: int, group: str | None) -> "Executor":
-        from globus_compute_sdk import Executor
-        from globus_compute_sdk.serialize import (
-            ComputeSerializer,
-            JSONData,
-            PureSourceTextInspect,
-        )
-
+    def _start_executor(self, tasks: int, group: str | None) -> "JsonExecutor":
         from matminer_compute.registration.service import service_registrar
+
+        from .executor import JsonExecutor
 
         if self._client is None:
             self._client = service_registrar()
-        return Executor(
-            endpoint_id=self.endpoint_id,
-            client=self._client,
-            task_group_id=group,
-            batch_size=tasks,
-            # The SDK's own brake allows 4 small requests in 16 s; the service takes 20 in 10 s.
-            api_burst_limit=8,
-            api_burst_window_s=4,
-            serializer=ComputeSerializer(
-                strategy_code=PureSourceTextInspect(),
-                strategy_data=JSONData(),
-                allowed_deserializer_types=[PureSourceTextInspect, JSONData],
-            ),
-            result_serializers=[JSONData()],
-        )
-
-
-def _let_go(executor: "Executor") -> None:
-    """Forget the tasks it has sent.
-
-    The SDK has no public way to do so, and would keep this process from ending until the last of
-    them is answered, which may be never.
-    """
-    from globus_compute_sdk.sdk.executor import _RESULT_WATCHERS
-
-    watcher = _RESULT_WATCHERS.get(executor.task_group_id)
-    if watcher is None:
-        return
-    ours = watcher.get_open_futures(executor)
-    with watcher._new_futures_lock:
-        for task_id in ours:
-            watcher._open_futures.pop(task_id, None)
-        if not watcher._open_futures:
-            watcher._open_futures_empty.set()
+        return JsonExecutor(self.endpoint_id, self._client, group, tasks)

@@ -360,6 +360,7 @@ def test_the_public_surface_is_what_all_lists():
         "calls",
         "client",
         "endpoint",
+        "executor",
         "failures",
         "journal",
         "progress",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from globus_compute_common.messagepack import pack
 from globus_compute_common.messagepack.message_types import Result
+from globus_compute_sdk import Executor
 from globus_compute_sdk.serialize import ComputeSerializer, DillDataBase64
 from waiting import PATIENCE, until
 
@@ -105,6 +106,15 @@ def test_a_rate_limit_is_waited_out(client, service):
     value = client.predict(["NaCl"]).values[0]
     service.refuse(429, times=8)
     assert client.predict(["NaCl"]).values[0] == value
+
+
+def test_an_executor_of_the_callers_will_do_until_it_stops(bundle, endpoint, service):
+    executor = Executor(endpoint.endpoint_id)
+    with CompositionClient(bundle, executor) as client:
+        assert np.isfinite(client.predict(["NaCl"], timeout=PATIENCE).values[0])
+        executor.shutdown(wait=False)
+        with pytest.raises(EndpointUnavailable, match="takes no more tasks"):
+            client.predict(["NaCl"])
 
 
 def test_an_endpoint_that_does_not_exist_is_said_to_be_unusable(bundle):
