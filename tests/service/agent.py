@@ -158,9 +158,11 @@ class Agent:
     def _online(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "the agent ended"
-        if not (self.folder / NAME / "endpoint.json").exists():
-            return False
-        heard = self.service.endpoint(self.endpoint_id).heard
+        try:
+            known = self.endpoint_id
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False  # it has not written its id, or is about to
+        heard = self.service.endpoint(known).heard
         return heard is not None and heard > self._started  # not what a killed one said
 
     def _killed(self) -> bool:
