@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from waiting import PATIENCE, until
 
-from matminer_compute.client import CompositionClient, DeadlineExceeded
+from matminer_compute.client import CompositionClient, DeadlineExceeded, EndpointUnavailable
 from matminer_compute.functions import predict_composition
 from matminer_compute.registration import Bundle, chain
 from matminer_compute.registration.service import service_registrar
@@ -189,6 +189,22 @@ def test_a_result_delivered_twice(client, value, service, fault):
     fault.is_over("result delivered twice", "the answer, once")
     futures = [client.submit(["NaCl"], timeout=PATIENCE) for _ in range(20)]
     assert {future.result().values[0] for future in futures} == {value}
+
+
+def test_an_endpoint_whose_workers_cannot_start(bundle, running_service, service, fault, tmp_path):
+    broken = TEMPLATE.replace("type: LocalProvider", "type: LocalProvider\n    worker_init: exit 1")
+    agent = Agent(tmp_path / "agent", running_service, template=broken)
+    agent.start()
+    try:
+        fault.strikes()
+        with (
+            CompositionClient(bundle, agent.endpoint_id) as client,
+            pytest.raises(EndpointUnavailable, match="submit_scripts"),
+        ):
+            client.predict(["NaCl"], timeout=PATIENCE)
+        fault.is_over("`worker_init` fails", "`EndpointUnavailable`, and where to look", "the call")
+    finally:
+        agent.kill()
 
 
 ASKS = """
