@@ -114,12 +114,13 @@ class CompositionClient:
             return predictions(formulas, answers, answers[0][1])
         # Asked once and then held to: shards that run for an hour answer from one pair.
         pair = steps.pair(self.model, self.version)
-        if journal is None:
-            return self._held(formulas, shards, pair, steps, progress)
-        kept = Journal.start(journal, self._request(formulas, rows_a_task, pair))
-        steps = Steps(self._calls, self.chain, wait, kept)
+        kept = None
+        if journal is not None:
+            kept = Journal.start(journal, self._request(formulas, rows_a_task, pair))
+            steps = Steps(self._calls, self.chain, wait, kept)
         answer = self._held(formulas, shards, pair, steps, progress)
-        kept.remove()
+        if kept is not None:
+            kept.remove()
         return answer
 
     @classmethod
