@@ -50,7 +50,7 @@ _NOT_ALLOWED = (
 #: What an engine or an agent says of a task that failed outside its function.
 _SIGNS: tuple[tuple[re.Pattern[str], type[MatminerComputeError], str], ...] = (
     (
-        re.compile(r"MaxResultSizeExceeded|result of.*exceeded", re.DOTALL),
+        re.compile("MaxResultSizeExceeded"),
         ResultTooLarge,
         "The result is larger than the Compute service carries (10 MiB).",
     ),

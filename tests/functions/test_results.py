@@ -18,12 +18,17 @@ from matminer_compute.functions import featurize_composition, predict, predict_c
 
 
 @pytest.fixture(scope="module")
-def real_formulas():
-    """2,000 formulas of the bundled data, spread over all of it."""
+def bundled_formulas():
+    """All 89,866 formulas of the bundled data."""
     path = files("matminer_compute.model") / "data" / "mp_e_form.csv.gz"
     with path.open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as file:
-        formulas = [row["formula"] for row in csv.DictReader(file)]
-    return formulas[:: len(formulas) // 2000][:2000]
+        return [row["formula"] for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def real_formulas(bundled_formulas):
+    """2,000 of them, spread over all."""
+    return bundled_formulas[:: len(bundled_formulas) // 2000][:2000]
 
 
 def test_two_thousand_real_formulas_as_the_original_does_it(worker, real_formulas):
@@ -52,6 +57,18 @@ def test_two_thousand_real_formulas_as_the_original_does_it(worker, real_formula
     answer = predict_composition(real_formulas)
     np.testing.assert_array_equal(answer["values"], pipeline.predict(np.asarray(features)))
     assert answer["rows"] == list(range(len(real_formulas)))
+
+
+def test_all_bundled_formulas_as_scikit_learn_predicts_them(worker, bundled_formulas):
+    """From our features, which ``tests/model/test_featurizer.py`` compares with matminer's."""
+    import mlflow
+
+    pipeline = mlflow.sklearn.load_model("models:/Matminer@Production")
+    featurized = featurize_composition(bundled_formulas, encode=False)
+    features = featurized["features"][featurized["index"]]
+    answer = predict_composition(bundled_formulas)
+    np.testing.assert_array_equal(answer["values"], pipeline.predict(features))
+    assert answer["rejected"] == {}
 
 
 def test_a_store_that_is_a_disk_serves_on_when_somebody_has_loaded_from_it_in_place(worker):

@@ -85,6 +85,18 @@ def test_no_request_is_over_the_limit_however_heavy_its_tasks(client, service):
     assert max(sent) <= 10_000_000
 
 
+def test_a_result_over_the_limit_is_asked_for_in_halves(client, service, monkeypatch):
+    monkeypatch.setattr("matminer_compute.client.client._FEATURIZE_ROWS", 40_000)
+    formulas, before = (
+        [f"Na{1 + i % 500}Cl{1 + i // 500}" for i in range(40_000)],
+        set(service.tasks),
+    )
+    features = client.featurize(formulas, timeout=PATIENCE)
+    assert np.isfinite(features.matrix).all()
+    ended = [service.tasks[task] for task in set(service.tasks) - before]
+    assert any("MaxResultSizeExceeded" in task.data for task in ended if task.status == "failed")
+
+
 def test_light_tasks_share_a_request(client, service):
     before = len(service.requests)
     futures = [client.submit(["NaCl"]) for _ in range(200)]
