@@ -18,6 +18,8 @@ from matminer_compute.registration.service import service_registrar
 
 from .agent import TEMPLATE, Agent
 
+pytestmark = pytest.mark.slow
+
 #: A killed worker is noticed within a heartbeat, as in the templates that we ship. One worker, so
 #: that a test knows which one has its task.
 ONE_WORKER = TEMPLATE.replace(
