@@ -12,6 +12,7 @@ from matminer_compute.errors import MatminerComputeError
 
 from .demo import demo
 from .endpoint import endpoint
+from .functions import functions
 from .model import model
 from .predict import featurize, predict
 from .register import register
@@ -33,5 +34,5 @@ def main() -> None:
     """Predict materials properties from compositions on Globus Compute endpoints."""
 
 
-for _command in (demo, predict, featurize, register, model, endpoint):
+for _command in (demo, predict, featurize, register, functions, model, endpoint):
     main.add_command(_command)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from matminer_compute.errors import BundleError, JournalError
-from matminer_compute.registration import Bundle, travelling_functions
+from matminer_compute.registration import FUNCTIONS, Bundle
 
 from .assemble import features, predictions
 from .calls import Calls, Wait
@@ -277,7 +277,7 @@ def _function_ids(bundle: Bundle | None, endpoint: Endpoint) -> dict[str, str]:
         )
     here: dict[str, str] = {}
     if register is not None and embedded:  # what is registered there lives only as long as it does
-        here = {name: register(function) for name, function in travelling_functions().items()}
+        here = {name: register(function) for name, function in FUNCTIONS.items()}
     if bundle is None:
         return here
     ids = {name: function.id for name, function in bundle.functions.items()}

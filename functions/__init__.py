@@ -1,12 +1,30 @@
 """The functions that travel to a Globus Compute endpoint as source text.
 
-Each stands alone in a file of its own: every import inside, no globals, JSON in and out. Nothing
-here imports the rest of this package, and a worker needs none of it.
+What you import from here is what travels: ``inspect.getsource(predict)`` is the whole of it, and a
+worker needs nothing of this package. The modules beside this file, and those in ``worker``, are
+that text as it is written; an import at the top of one is of the standard library or of another
+that goes along, and what a worker must have (mlflow, numpy) is imported where it is used.
+``travelling`` makes the one of the other, also for a function of your own that calls these.
+Nothing here imports the rest of this package.
 """
 
-from .featurize_composition import featurize_composition
-from .inspect_worker import inspect_worker
-from .predict import predict
-from .predict_composition import predict_composition
+from . import featurize_composition as _featurize_composition
+from . import inspect_worker as _inspect_worker
+from . import predict as _predict
+from . import predict_composition as _predict_composition
+from .travelling import together, travelling
 
-__all__ = ["featurize_composition", "inspect_worker", "predict", "predict_composition"]
+featurize_composition, predict, predict_composition, inspect_worker = together(
+    _featurize_composition.featurize_composition,
+    _predict.predict,
+    _predict_composition.predict_composition,
+    _inspect_worker.inspect_worker,
+)
+
+__all__ = [
+    "featurize_composition",
+    "inspect_worker",
+    "predict",
+    "predict_composition",
+    "travelling",
+]

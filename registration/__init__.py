@@ -1,14 +1,12 @@
 """Registers the functions with Globus Compute and keeps their ids in a bundle file."""
 
 from .bundle import Bundle, RegisteredFunction
-from .chain import chain
-from .register import check, register, travelling_functions
+from .register import FUNCTIONS, check, register
 
 __all__ = [
+    "FUNCTIONS",
     "Bundle",
     "RegisteredFunction",
-    "chain",
     "check",
     "register",
-    "travelling_functions",
 ]

@@ -16,9 +16,12 @@ from matminer_compute.functions import (
 )
 
 from .bundle import Bundle, RegisteredFunction
-from .chain import chain
 
-FUNCTIONS = (featurize_composition, predict, predict_composition, inspect_worker)
+#: What is registered, by name.
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (featurize_composition, predict, predict_composition, inspect_worker)
+}
 
 
 class Registrar(Protocol):
@@ -34,11 +37,6 @@ class Registrar(Protocol):
     ) -> str:
         """Store the function's source and return its id."""
         ...
-
-
-def travelling_functions() -> dict[str, Callable[..., Any]]:
-    """The functions as they travel, by name."""
-    return {function.__name__: chain(function) for function in FUNCTIONS}
 
 
 def register(
@@ -66,7 +64,7 @@ def register(
         bundle.history += bundle.functions.values()
         bundle.functions = {}
         bundle.public, bundle.group = public, group
-    for name, function in travelling_functions().items():
+    for name, function in FUNCTIONS.items():
         digest = _digest(function)
         known = bundle.functions.get(name)
         if known and known.sha256 == digest:
@@ -97,7 +95,7 @@ def check(path: Path) -> Bundle:
     bundle = Bundle.load(path)
     drifted = [
         name
-        for name, function in travelling_functions().items()
+        for name, function in FUNCTIONS.items()
         if name not in bundle.functions or bundle.functions[name].sha256 != _digest(function)
     ]
     if drifted:

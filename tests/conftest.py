@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before anything imports mlflow
 
 
+def pytest_configure(config):
+    """Compile the artifacts' kernels once for all tests, also those on workers, and all runs."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.cache.mkdir("numba")))
+
+
 @dataclass(frozen=True)
 class Registry:
     """A registry in a folder, with one trained model, version 1, which is Production."""

@@ -1,6 +1,7 @@
 """The command as a person or a script meets it: what is printed where, and the exit codes."""
 
 import csv
+import inspect
 import io
 import json
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from matminer_compute.cli import main
+from matminer_compute.functions import predict
 
 FORMULAS = ["NaCl", "not a formula", "Fe2O3"]
 
@@ -172,3 +174,12 @@ def test_each_command_explains_itself(run, command):
     done = run(*command, "--help")
     assert done.exit_code == 0
     assert "usage" in done.stdout.lower()
+
+
+def test_functions_show_prints_what_travels(run):
+    done = run("functions", "show", "predict")
+    assert done.exit_code == 0
+    assert done.stdout == inspect.getsource(predict)
+    wrong = run("functions", "show", "predicts")
+    assert wrong.exit_code == 2
+    assert "predict_composition" in wrong.stderr

@@ -1,8 +1,7 @@
 """Fixtures of the tests that call the functions in this process, as a worker would."""
 
-import sys
-
 import pytest
+from arrived import forget
 
 
 @pytest.fixture
@@ -10,6 +9,6 @@ def worker(registry, tmp_path, monkeypatch):
     """This process as a worker of the shared registry; returns a fresh, empty one each time."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.uri)
     monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delitem(sys.modules, "matminer_compute_worker", raising=False)
+    forget()
     yield registry
-    sys.modules.pop("matminer_compute_worker", None)
+    forget()

@@ -8,7 +8,7 @@ import pytest
 
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.errors import BundleError, EndpointUnavailable
-from matminer_compute.registration import Bundle, check, register, travelling_functions
+from matminer_compute.registration import FUNCTIONS, Bundle, check, register
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_another_audience_registers_anew(endpoint, path):
     register(endpoint, path)
     registrar = Counting(endpoint)
     assert register(registrar, path, public=True).public
-    assert len(registrar.names) == len(travelling_functions())
+    assert len(registrar.names) == len(FUNCTIONS)
 
 
 def test_check_passes_after_registering_and_names_what_drifted(endpoint, path):
@@ -95,7 +95,7 @@ def test_a_failure_half_way_loses_no_id(endpoint, path):
     assert len(Bundle.load(path).functions) == 2
     rest = Counting(endpoint)
     register(rest, path)
-    assert len(rest.names) == len(travelling_functions()) - 2
+    assert len(rest.names) == len(FUNCTIONS) - 2
 
 
 @pytest.mark.parametrize("text", ["", "not json", "[]", '{"format": 2}', '{"unknown": 1}'])

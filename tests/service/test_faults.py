@@ -12,8 +12,8 @@ import pytest
 from waiting import PATIENCE, until
 
 from matminer_compute.client import CompositionClient, DeadlineExceeded, EndpointUnavailable
-from matminer_compute.functions import predict_composition
-from matminer_compute.registration import Bundle, chain
+from matminer_compute.functions import predict_composition, travelling
+from matminer_compute.registration import Bundle
 from matminer_compute.registration.service import service_registrar
 
 from .agent import TEMPLATE, Agent
@@ -101,7 +101,7 @@ def held_bundle(bundle, running_service, tmp_path_factory):
     running_service.reset()
     held = Bundle.load(bundle)
     known = held.functions["predict_composition"]
-    function_id = service_registrar().register_function(chain(held_prediction))
+    function_id = service_registrar().register_function(travelling(held_prediction))
     held.functions[known.name] = known.model_copy(update={"id": function_id})
     path = tmp_path_factory.mktemp("held") / "bundle.json"
     held.save(path)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from matminer_compute.client import EndpointUnavailable
-from matminer_compute.registration import Bundle, register, travelling_functions
+from matminer_compute.registration import FUNCTIONS, Bundle, register
 from matminer_compute.registration.service import service_registrar
 
 GROUP = "33333333-3333-4333-8333-333333333333"
-FUNCTIONS = set(travelling_functions())
+NAMES = set(FUNCTIONS)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_the_bundle_says_the_service_has(service, path):
     done = command("-o", str(path))
     assert done.returncode == 0, done.stderr
     bundle = Bundle.load(path)
-    assert set(bundle.functions) == FUNCTIONS
+    assert set(bundle.functions) == NAMES
     for name, function in bundle.functions.items():
         there = service.functions[function.id]
         assert (there.name, there.public, there.group) == (name, False, None)
@@ -68,10 +68,10 @@ def test_what_the_bundle_says_the_service_has(service, path):
 def test_registering_twice_sends_nothing(service, path):
     command("-o", str(path))
     before = path.read_bytes()
-    assert registered(service) == [200] * len(FUNCTIONS)
+    assert registered(service) == [200] * len(NAMES)
     done = command("-o", str(path))
     assert done.returncode == 0
-    assert len(registered(service)) == len(FUNCTIONS)
+    assert len(registered(service)) == len(NAMES)
     assert path.read_bytes() == before
 
 
@@ -84,7 +84,7 @@ def test_another_machine_with_the_same_bundle_sends_nothing(service, path, tmp_p
     monkeypatch.chdir(copy.parent)
     done = command()
     assert done.returncode == 0, done.stderr
-    assert len(registered(service)) == len(FUNCTIONS)
+    assert len(registered(service)) == len(NAMES)
     assert copy.read_bytes() == path.read_bytes()
 
 
@@ -167,7 +167,7 @@ def test_a_change_of_audience_that_fails_half_way_leaves_no_mixture(service, reg
     assert len(half.functions) == 2
     assert all(service.functions[f.id].public for f in half.functions.values())
     private = register(registrar, path)
-    assert set(private.functions) == FUNCTIONS
+    assert set(private.functions) == NAMES
     assert not any(service.functions[f.id].public for f in private.functions.values())
 
 
@@ -177,4 +177,4 @@ def test_a_busy_service_is_waited_for(service, path):
     done = command("-o", str(path))
     assert done.returncode == 0, done.stderr
     assert 429 in [request.status for request in service.requests]
-    assert set(Bundle.load(path).functions) == FUNCTIONS
+    assert set(Bundle.load(path).functions) == NAMES

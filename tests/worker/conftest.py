@@ -1,11 +1,11 @@
 """A real server, three pairs of versions, and workers on the real engines."""
 
 import os
-import sys
 import uuid
 from dataclasses import replace
 
 import pytest
+from arrived import forget
 from waiting import PATIENCE
 
 from matminer_compute.client import CompositionClient
@@ -92,10 +92,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MATMINER_COMPUTE_REFRESH_S", "0.2")
     before = dict(os.environ)
-    sys.modules.pop("matminer_compute_worker", None)
+    forget()
     yield tmp_path / "cache"
     # The thread engine's workers are this process: what they keep in it goes with the test.
-    sys.modules.pop("matminer_compute_worker", None)
+    forget()
     for variable in set(os.environ) - set(before):
         del os.environ[variable]
 

@@ -11,11 +11,11 @@ import sys
 import textwrap
 
 import pytest
+from arrived import forget
 from waiting import until
 
 from matminer_compute.functions import predict_composition
 from matminer_compute.model.digest import artifact_digest
-from matminer_compute.registration import chain
 
 from .conftest import run
 from .registry import FORMULAS
@@ -127,7 +127,7 @@ def test_files_that_did_not_change_are_not_hashed_at_every_load(name, proxy, cac
     monkeypatch.setenv("MLFLOW_TRACKING_URI", proxy.uri)
     before = []
     for _ in range(4):
-        sys.modules.pop("matminer_compute_worker", None)  # another worker that starts
+        forget()  # another worker that starts
         assert predict_composition(FORMULAS, name=name)["worker"]["cold"]
         before.append(len(hashed))
     assert before[0] > 0  # as it was downloaded
@@ -188,7 +188,7 @@ def on_a_small_disk(name, proxy, tmp_path, *, limit=4096, elsewhere=False):
 def chain_source():
     import inspect
 
-    return inspect.getsource(chain(predict_composition))
+    return inspect.getsource(predict_composition)
 
 
 def test_machine_code_is_kept_beside_the_versions_not_in_them(name, proxy, cache, tmp_path):

@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from waiting import PATIENCE, until
 
-from matminer_compute.functions import predict_composition
-from matminer_compute.registration import chain
+from matminer_compute.functions import predict_composition, travelling
 
 from .conftest import run
 from .registry import FORMULAS
@@ -25,9 +24,9 @@ def loaded():
 
     gc.collect()
     kinds = [type(thing).__name__ for thing in gc.get_objects()]
-    worker = sys.modules["matminer_compute_worker"]
+    worker = next(m for n, m in sys.modules.items() if n.endswith(".functions.worker.models"))
     return {
-        "versions": [[name, number] for _, name, number in worker.models],
+        "versions": [[name, number] for _, name, number in worker.held],
         "alive": kinds.count("Regressor"),
     }
 
@@ -100,7 +99,7 @@ def test_eight_cold_processes_download_once(start, name, proxy, registry, tmp_pa
     here = tmp_path / "here"
     here.mkdir()
     endpoint = start(name, workers=8).endpoint
-    function_id = endpoint.register_function(chain(together))
+    function_id = endpoint.register_function(travelling(together))
     futures = [
         endpoint.submit_to_registered_function(function_id, (str(here), 8, FORMULAS, name))
         for _ in range(8)
