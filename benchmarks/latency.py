@@ -2,15 +2,19 @@
 
 ``python benchmarks/latency.py [--rows 4000]`` prints a table. Both designs serve the same forest
 from the same registry, on the same engine, in this one run; the figures are medians, and what to
-quote is the ratio.
+quote is the ratio. The no-op is the bare engine's: a packed ``Task`` of an identity function,
+submitted and unpacked by hand, with nothing of ours in between, called in turn with the rest.
 """
 
 import argparse
+import inspect
 import json
 import os
 import resource
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,11 +22,19 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from designs import folder_for, original_predict, prepare, seconds
+from globus_compute_common import messagepack
+from globus_compute_common.messagepack.message_types import Result, Task
+from globus_compute_endpoint.engines.base import GCFuture, GlobusComputeEngineBase
+from globus_compute_sdk.serialize import ComputeSerializer, JSONData, PureSourceTextInspect
 
 from matminer_compute.client import CompositionClient
 from matminer_compute.endpoint import EmbeddedEndpoint
-from matminer_compute.functions import featurize_composition, predict, predict_composition
-from matminer_compute.registration import chain
+from matminer_compute.functions import (
+    featurize_composition,
+    predict,
+    predict_composition,
+    travelling,
+)
 
 NAMES = "import mlflow.pyfunc, mlflow.artifacts, numpy, pandas, numba"
 CLIENT = "import matminer_compute.client"
@@ -48,9 +60,29 @@ open({list!r}, "w").write("\\n".join(names))
 ORIGINAL = "from designs import original_predict as f; assert f(['NaCl'])"
 
 
-def nothing(formulas: list[str]) -> None:
-    """The no-op that a prediction is compared with: the engine's own cost."""
-    return
+def identity(formulas: list[str]) -> list[str]:
+    """The no-op that a prediction is compared with."""
+    return formulas
+
+
+def bare(engine: GlobusComputeEngineBase) -> Callable[[], Any]:
+    """The round trip of the no-op through the engine alone."""
+    serializer = ComputeSerializer(strategy_code=PureSourceTextInspect(), strategy_data=JSONData())
+    code = serializer.serialize(identity)
+    json_data = [f"{JSONData.__module__}.{JSONData.__qualname__}"]
+
+    def call() -> Any:
+        task_id = uuid.uuid4()
+        arguments = (serializer.serialize([["NaCl"]]), serializer.serialize({}))
+        buffer = serializer.pack_buffers([code, *arguments])
+        future = GCFuture(task_id)
+        packed = messagepack.pack(Task(task_id=task_id, task_buffer=buffer))
+        engine.submit(future, packed, {}, json_data)
+        result = messagepack.unpack(future.result())
+        assert isinstance(result, Result)
+        return serializer.deserialize(result.data)
+
+    return call
 
 
 def process_seconds(code: str, times: int = 7) -> float:
@@ -68,9 +100,9 @@ def process_seconds(code: str, times: int = 7) -> float:
 def warm(endpoint: EmbeddedEndpoint) -> dict[str, float]:
     """Median round trips in seconds, taken in turn so that drift meets all of them alike."""
     ids = {
-        "no-op": endpoint.register_function(chain(nothing)),
-        "predict_composition": endpoint.register_function(chain(predict_composition)),
-        "original": endpoint.register_function(chain(original_predict)),
+        "embedded no-op": endpoint.register_function(identity),
+        "predict_composition": endpoint.register_function(predict_composition),
+        "original": endpoint.register_function(travelling(original_predict)),
     }
     client = CompositionClient(endpoint=endpoint)
 
@@ -79,12 +111,13 @@ def warm(endpoint: EmbeddedEndpoint) -> dict[str, float]:
 
     calls = {name: lambda name=name: submit(name) for name in ids}
     calls["client.predict"] = lambda: client.predict(["NaCl"])
+    for call in calls.values():
+        call()
+    calls["bare no-op"] = bare(endpoint.running_engine())
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for name in calls:
-        calls[name]()
-    for turn in range(400):
+    for turn in range(1000):
         for name, call in calls.items():
-            if name != "original" or turn % 20 == 0:
+            if name != "original" or turn % 50 == 0:
                 taken[name].append(seconds(call, 1))
     parts = submit("predict_composition")["worker"]["seconds"]
     return {name: median(values) for name, values in taken.items()} | parts
@@ -96,6 +129,7 @@ def wire() -> dict[str, int]:
     featurized = featurize_composition(formulas)
     return {
         "formulas": len(json.dumps(formulas)),
+        "the function's text, with each task": len(inspect.getsource(predict_composition)),
         "features, as they travel": len(json.dumps(featurized)),
         "predictions": len(json.dumps(predict(featurized))),
     }
@@ -104,6 +138,19 @@ def wire() -> dict[str, int]:
 def peak_megabytes() -> float:
     """The most this process has held, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def show_warm(engine: str, taken: dict[str, float]) -> None:
+    """Print the round trips on one engine, as ratios to the bare no-op."""
+    noop, ours = taken["bare no-op"], taken["client.predict"]
+    print(f"\n| one formula, warm, {engine} engine | ms | |\n|---|---|---|")
+    for name in ("bare no-op", "embedded no-op", "predict_composition", "client.predict"):
+        print(f"| {name} | {taken[name] * 1e3:.2f} | {taken[name] / noop:.2f} times the no-op |")
+    print(
+        f"| original | {taken['original'] * 1e3:.1f} | {taken['original'] / ours:.0f} times ours |"
+    )
+    for part in ("load", "featurize", "predict"):
+        print(f"| of which {part} | {taken[part] * 1e3:.3f} | |")
 
 
 def main() -> None:
@@ -124,20 +171,14 @@ def main() -> None:
             "client": CLIENT,
         }
         cold = {name: process_seconds(code) for name, code in codes.items()}
-        with EmbeddedEndpoint("processes", workers=1) as endpoint:
-            taken = warm(endpoint)
+        taken = {}
+        for engine in ("processes", "threads"):
+            with EmbeddedEndpoint(engine, workers=1) as endpoint:
+                taken[engine] = warm(endpoint)
         sizes = wire()
-    noop, ours = taken["no-op"], taken["client.predict"]
-    print(f"forest of {int(metrics['rows']):,} rows, one worker, process engine\n")
-    print("| one formula, warm | ms | |\n|---|---|---|")
-    print(f"| no-op round trip | {noop * 1e3:.2f} | 1 |")
-    for name in ("predict_composition", "client.predict"):
-        print(f"| {name} | {taken[name] * 1e3:.2f} | {taken[name] / noop:.2f} times the no-op |")
-    print(
-        f"| original | {taken['original'] * 1e3:.1f} | {taken['original'] / ours:.0f} times ours |"
-    )
-    for part in ("load", "featurize", "predict"):
-        print(f"| of which {part} | {taken[part] * 1e3:.3f} | |")
+    print(f"forest of {int(metrics['rows']):,} rows, one worker")
+    for engine, times in taken.items():
+        show_warm(engine, times)
     print("\n| fresh process, node cache warm | s | |\n|---|---|---|")
     print(f"| import of what it names (mlflow, numpy, pandas, numba) | {cold['names']:.2f} | |")
     print(f"| bare import of all the libraries it needs | {cold['libraries']:.2f} | 1 |")

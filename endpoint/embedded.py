@@ -136,7 +136,7 @@ class EmbeddedEndpoint:
         with self._lock:
             if self._closed:
                 raise EndpointUnavailable("This embedded endpoint is closed.")
-            engine = self._running_engine()
+            engine = self.running_engine()
             self._open.add(future)
         finished = GCFuture(task_id)
         finished.add_done_callback(lambda done: self._deliver(done.result(), future, engine))
@@ -170,7 +170,8 @@ class EmbeddedEndpoint:
     def __repr__(self) -> str:
         return f"EmbeddedEndpoint({self.engine_name!r}, workers={self.workers})"
 
-    def _running_engine(self) -> GlobusComputeEngineBase:
+    def running_engine(self) -> GlobusComputeEngineBase:
+        """The engine, started if it is not: for what this class does not do."""
         if self._engine is None:
             engine = make_engine(self.engine_name, self.workers, worker_environment(self.registry))
             engine.start(endpoint_id=self._id, run_dir=self._folder)

@@ -21,6 +21,17 @@ def pytest_configure(config):
     os.environ.setdefault("NUMBA_CACHE_DIR", str(config.cache.mkdir("numba")))
 
 
+#: Folders whose tests share servers, so that one process runs them; the rest share a registry.
+TOGETHER = {"service": "service", "slurm": "service", "worker": "worker", "model": "model"}
+
+
+def pytest_collection_modifyitems(items):
+    """Let what mostly waits (the service, Slurm) run beside what computes."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(folder, "client")))
+
+
 @dataclass(frozen=True)
 class Registry:
     """A registry in a folder, with one trained model, version 1, which is Production."""
