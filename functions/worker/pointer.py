@@ -100,14 +100,19 @@ def look_up(name: str, version: str) -> Version | RuntimeError:
     except mlflow.MlflowException as absent:
         if absent.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        quote = "'" if '"' in name else '"'  # MLflow knows no way to write a quote within its own
-        found_by_name = client.search_model_versions(f"name={quote}{name}{quote}")
-        there = {int(v.version): v for v in found_by_name}
+        versions = client.search_model_versions(_filter(name))
+        there = {int(v.version): v for v in versions if v.name == name}
         staged = [n for n, v in there.items() if v.current_stage == version]
         if not staged:
             return refusals.not_there(name, version if number is None else number, sorted(there))
         found = there[max(staged)]
     return Version(name, str(found.version), found.run_id or "", dict(found.tags))
+
+
+def _filter(name: str) -> str | None:
+    """MLflow's filter for a name; it cannot write one that holds both kinds of quote."""
+    quote = next((quote for quote in "\"'" if quote not in name), None)
+    return f"name={quote}{name}{quote}" if quote else None
 
 
 def _ask(pointer: Pointer, question: "concurrent.futures.Future[Version | RuntimeError]") -> None:

@@ -1,0 +1,119 @@
+"""What the functions share on a worker, module by module, imported as the modules they are."""
+
+import os
+import re
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matminer_compute.functions.worker import models, node_cache, pointer, refusals
+from matminer_compute.model.digest import artifact_digest
+
+SECRETS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=8).filter(
+    lambda text: "@" not in text
+)
+
+
+@pytest.fixture
+def here(registry, tmp_path, monkeypatch):
+    """This process as a worker whose modules were imported, not sent; nothing is loaded yet."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.uri)
+    monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
+    kept = (models.held, models._answered, models._failed, pointer._known)
+    for state in kept:
+        state.clear()
+    yield registry
+    for state in kept:
+        state.clear()
+
+
+@given(SECRETS, st.sampled_from(["http", "https", "postgresql"]))
+def test_an_address_is_shown_without_user_password_and_options(secret, scheme):
+    shown = refusals.address(f"{scheme}://alice:{secret}@host.example:5000/path?token={secret}")
+    assert shown == f"{scheme}://host.example:5000/path"
+
+
+@given(st.text(), st.one_of(st.text(), st.integers(1)), st.lists(st.integers(1)).map(sorted))
+def test_every_refusal_begins_with_a_code_and_ends_with_a_sentence(name, version, numbers):
+    said = str(refusals.not_there(name, version, numbers))
+    assert re.match(r"\[[a-z-]+\] .", said)
+    assert said.endswith(".")
+    assert name in said
+
+
+def test_a_number_an_alias_and_what_is_there_are_told_apart(here):
+    assert pointer.look_up("Matminer", "1").number == "1"
+    assert pointer.look_up("Matminer", "Production").number == "1"
+    for version, code in [("²", "no-production-version"), ("7", "unknown-version")]:
+        assert f"[{code}]" in str(pointer.look_up("Matminer", version))
+    assert "[no-such-model]" in str(pointer.look_up("""It's "quoted" """, "1"))
+
+
+def test_a_pointer_is_believed_until_it_has_aged_and_a_number_for_ever(here, monkeypatch):
+    where = (here.uri, "Matminer", "Production")
+    monkeypatch.setenv("MATMINER_COMPUTE_REFRESH_S", "3600")
+    first = pointer.resolve(where)
+    assert pointer.resolve(where) is first
+    assert pointer.resolve((here.uri, "Matminer", first.number)).until == float("inf")
+    pointer._known[where] = pointer.replace(first, until=time.monotonic() - 1)
+    again = pointer.resolve(where)
+    assert again is not first
+    assert again.number == first.number
+
+
+def test_who_goes_on_without_the_registry_says_so(here):
+    where = (here.uri, "Matminer", "Production")
+    assert pointer.go_on_with(where, pointer.resolve(where)).stale
+    assert pointer.resolve(where).stale
+
+
+def test_a_model_is_loaded_once_by_many_threads_and_with_its_featurizer(here):
+    together = threading.Barrier(4)
+
+    def load():
+        together.wait()
+        return models.load("Matminer", "Production")
+
+    with ThreadPoolExecutor(4) as threads:
+        loaded = [future.result() for future in [threads.submit(load) for _ in range(4)]]
+    assert len({id(one.model) for one in loaded}) == 1
+    assert [one.cold for one in loaded].count(True) == 1
+    assert sorted(name for _, name, _ in models.held) == ["Matminer", "Matminer Featurizer"]
+
+
+@pytest.fixture
+def artifact(here, tmp_path):
+    """A version's folder in a cache of this test."""
+    version = pointer.look_up("Matminer Featurizer", "1")
+    return node_cache.fetch(here.uri, version, tmp_path / "cache")
+
+
+def test_an_artifact_is_named_by_the_digest_that_the_publisher_gave_it(artifact):
+    assert node_cache.digest(artifact) == artifact_digest(artifact) == artifact.name
+
+
+def test_a_folder_is_intact_until_one_of_its_files_is_another(artifact):
+    assert node_cache.intact(artifact)
+    code = next(artifact.rglob("*.py"))
+    before = code.stat()
+    code.write_text(code.read_text() + "\n")
+    os.utime(code, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not node_cache.intact(artifact)
+
+
+def test_beyond_the_limit_what_was_unused_for_longest_goes_first(artifact, monkeypatch):
+    cache, size = artifact.parent, sum(p.stat().st_size for p in artifact.rglob("*"))
+    for age, name in enumerate(("b" * 64, "c" * 64), 1):
+        shutil.copytree(artifact, cache / name)
+        os.utime(cache / name, (0, 1000 - age))
+    monkeypatch.setenv("MATMINER_COMPUTE_CACHE_GB", str(2.5 * size / 1e9))
+    node_cache.prune(cache, keep=artifact)
+    assert {folder.name for folder in cache.iterdir() if folder.is_dir()} == {
+        artifact.name,
+        "b" * 64,
+    }
