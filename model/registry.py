@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import mlflow
 from mlflow import MlflowClient
@@ -18,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from matminer_compute.errors import RegistryError, RegistryUnreachable
+from matminer_compute.errors.address import public_address, redacted
 
 EXPERIMENT = "matminer-compute"
 
@@ -31,15 +31,6 @@ _QUIET = {
 }
 # mlflow's own retries take minutes; a first question needs an answer sooner.
 _PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
-
-
-def public_address(uri: str) -> str:
-    """Return a tracking URI without user, password and query, fit for a message or a log."""
-    parts = urlsplit(uri)
-    if not parts.netloc:
-        return uri.split("?")[0]
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
 @contextmanager
@@ -72,7 +63,7 @@ def connected(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
             if "API request to" in str(error):
                 raise _unreachable(uri, error) from None
             raise RegistryError(
-                f"The MLflow registry at {public_address(uri)} refused: {_scrubbed(error)}"
+                f"The MLflow registry at {public_address(uri)} refused: {redacted(str(error), uri)}"
             ) from None
         except SQLAlchemyError as error:
             raise _unreachable(uri, error) from None
@@ -128,12 +119,8 @@ def _absolute(uri: str) -> str:
     return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
 
 
-def _scrubbed(error: Exception) -> str:
-    return re.sub(r"//[^/@\s]+@", "//", str(error)).strip()
-
-
 def _unreachable(uri: str, error: Exception) -> RegistryUnreachable:
-    reason = _scrubbed(error).splitlines()[0]
+    reason = redacted(str(error), uri).splitlines()[0]
     if "(Caused by" in reason:  # requests nests the one thing worth reading in four others
         reason = reason.rsplit(": ", 1)[-1].strip("()\"' ")
     return RegistryUnreachable(

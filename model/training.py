@@ -14,6 +14,7 @@ import numpy as np
 from mlflow import MlflowClient
 
 from matminer_compute.errors import TrainingError
+from matminer_compute.errors.address import public_address
 
 from .estimators import CrossValidation, cross_validate, fit, make_pipeline
 from .featurizer import Featurizer, build_featurizer
@@ -21,7 +22,7 @@ from .options import TrainOptions
 from .plots import parity_plot, residual_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
-from .registry import connected, public_address
+from .registry import connected
 from .runs import active_run, log_facts
 from .training_data import MINIMUM_ROWS, TrainingData, load_data
 

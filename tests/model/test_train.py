@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from matminer_compute.errors import RegistryUnreachable, TrainingError
 from matminer_compute.model import TrainOptions, load_data, train
 from matminer_compute.model.estimators import cross_validate, fit, make_pipeline
-from matminer_compute.model.registry import connected, public_address
+from matminer_compute.model.registry import connected
 
 
 @pytest.fixture(scope="module")
@@ -204,12 +204,6 @@ def test_a_database_that_is_none(tmp_path):
     (tmp_path / "registry.db").write_text("not a database, but long enough to have a header")
     with pytest.raises(RegistryUnreachable, match=r"registry\.db does not answer"):
         train(TrainOptions(rows=60), tracking_uri=f"sqlite:///{tmp_path / 'registry.db'}")
-
-
-def test_public_address():
-    assert public_address("https://u:p@host:5000/a?token=x") == "https://host:5000/a"
-    assert public_address("postgresql://u:p@db/mlflow") == "postgresql://db/mlflow"
-    assert public_address("sqlite:////data/registry.db") == "sqlite:////data/registry.db"
 
 
 def test_mlflow_is_left_as_it_was(registry, empty_uri, monkeypatch):
