@@ -6,6 +6,7 @@ be part of a secret is left out, at the price of a path or a port that was none.
 """
 
 import re
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _HIDDEN = "…"
@@ -72,6 +73,11 @@ def address_fault(uri: str) -> str:
         "characters such as / ? # [ @ of a user or a password percent-encoded (%2F %3F %23 %5B "
         "%40), or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
     )
+
+
+def sqlite_address(path: Path) -> str:
+    """Return the address of a sqlite database: ``%`` and ``?`` in its path are escaped."""
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
 
 
 def _is_path(uri: str) -> bool:

@@ -22,9 +22,10 @@ from .options import TrainOptions
 from .plots import parity_plot, residual_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
-from .registry import connected
+from .registry import connected, refuse_moved
 from .runs import active_run, log_facts
-from .training_data import MINIMUM_ROWS, TrainingData, load_data
+from .training_data import MINIMUM_ROWS, TrainingData, load_data, unusable_rows
+from .versions import refuse_other_property
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class TrainedRun:
         property: what the model predicts.
         unit: in which unit.
         rows: rows trained on.
-        dropped: rows of a reference set left out because the preset has no data for an element.
+        dropped: rows left out; the run's ``left_out.json`` says which and why. Of a file of the
+            user's only when they said so; of a reference set those that hold an element for which
+            the preset has no data.
         seconds: time spent, by step: ``featurize``, ``validate``, ``fit``, ``publish``.
         run_id: the MLflow run.
         registry: address of the registry, without credentials.
@@ -60,7 +63,6 @@ class TrainedRun:
 class _Matrix:
     features: np.ndarray  # (n_rows, n_features)
     target: np.ndarray  # (n_rows,)
-    dropped: int
 
 
 class _Clock:
@@ -98,19 +100,27 @@ def train(
     with ExitStack() as stack:
         report = progress or stack.enter_context(terminal_progress())
         report("reading the data", 0.0)
-        data = _load(options)
-        client = stack.enter_context(connected(tracking_uri))
+        unusable: dict[int, str] = {}
+        data = _load(options, unusable)
+        client = stack.enter_context(connected(tracking_uri, create=True))
+        refuse_moved(client)
+        refuse_other_property(client, options.name, data.property_name, data.unit)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        return _train(options, data, client, folder, report)
+        return _train(options, data, unusable, client, folder, report)
 
 
 def _train(
-    options: TrainOptions, data: TrainingData, client: MlflowClient, folder: Path, report: Report
+    options: TrainOptions,
+    data: TrainingData,
+    unusable: dict[int, str],
+    client: MlflowClient,
+    folder: Path,
+    report: Report,
 ) -> TrainedRun:
     clock = _Clock()
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
-    matrix = _featurize(featurizer, data)
+    matrix = _featurize(featurizer, data, unusable, options.skip_bad_rows)
     clock.lap("featurize")
     pipeline = make_pipeline(options.estimator, options.size, options.seed)
     judged = _judge(pipeline, matrix, options, report)
@@ -123,6 +133,8 @@ def _train(
         run_id = run.info.run_id
         log_facts(client, run_id, options, data, featurizer.labels)
         mlflow.log_metrics({**judged.as_metrics(), "rows": len(matrix.target)})
+        if unusable:
+            mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
         _log_plots(judged, matrix, data, folder / "plots")
         published = publish_pair(
             client,
@@ -142,7 +154,7 @@ def _train(
             property=data.property_name,
             unit=data.unit,
             rows=len(matrix.target),
-            dropped=matrix.dropped,
+            dropped=len(unusable),
             seconds=clock.seconds,
             run_id=run_id,
             registry=public_address(mlflow.get_registry_uri()),
@@ -150,32 +162,34 @@ def _train(
         )
 
 
-def _load(options: TrainOptions) -> TrainingData:
+def _load(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
     data = load_data(
         options.data,
         formula_column=options.formula_column,
         target_column=options.target_column or None,
         property_name=options.property_name or None,
         unit=options.unit or None,
+        bad_rows=unusable,
     )
     return data.without(options.held_out).take(options.rows)
 
 
-def _featurize(featurizer: Featurizer, data: TrainingData) -> _Matrix:
+def _featurize(
+    featurizer: Featurizer, data: TrainingData, unusable: dict[int, str], skip: bool
+) -> _Matrix:
+    """Features and target of the rows that can be used; the others are added to ``unusable``."""
     features, rows, index, rejected = featurizer.featurize(data.formulas)
-    if rejected and data.is_users_own:
-        first = min(rejected)
-        more = f" ({len(rejected) - 1} more rows are rejected.)" if len(rejected) > 1 else ""
-        raise TrainingError(
-            f"{data.source}, row {data.frame.index[first]}: the formula "
-            f"{data.formulas[first]!r} cannot be used: {rejected[first]}.{more}"
-        )
+    for position, why in rejected.items():
+        row = int(data.frame.index[position])
+        unusable[row] = f"the formula {data.formulas[position]!r} is not understood: {why}"
+    if unusable and data.is_users_own and not skip:
+        raise unusable_rows(data.source, unusable)
     if len(rows) < MINIMUM_ROWS:
         raise TrainingError(
             f"Only {len(rows)} of {len(data.frame)} rows can be featurized; "
             f"at least {MINIMUM_ROWS} are needed."
         )
-    return _Matrix(features[index], data.target[rows], len(rejected))
+    return _Matrix(features[index], data.target[rows])
 
 
 def _judge(

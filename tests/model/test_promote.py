@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -112,7 +113,9 @@ def test_unknown_versions_and_models(own_registry):
 def test_an_empty_registry(empty_uri):
     with pytest.raises(NoProductionVersion, match="model train"):
         promote(tracking_uri=empty_uri)
-    assert list_versions(tracking_uri=empty_uri) == []
+    with pytest.raises(NoProductionVersion, match="make demo"):
+        list_versions(tracking_uri=empty_uri)
+    assert not Path(empty_uri.removeprefix("sqlite:///")).parent.exists()  # reading makes nothing
 
 
 @pytest.mark.parametrize("tag", ["schema", "featurizer", "featurizer_version", "digest", "unit"])
