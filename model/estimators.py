@@ -40,6 +40,8 @@ class CrossValidation:
         rmse: root mean squared error over all rows, in the target's unit.
         r2: coefficient of determination over all rows, 1 at best.
         mae_std: standard deviation of the folds' mean absolute errors, in the target's unit.
+        std: standard deviation over the trees for each row, (n_rows,), in the target's unit; None
+            for an estimator whose trees are no independent answers.
     """
 
     predicted: np.ndarray
@@ -48,6 +50,7 @@ class CrossValidation:
     rmse: float
     r2: float
     mae_std: float
+    std: np.ndarray | None
 
     def as_metrics(self) -> dict[str, float]:
         """The figures under the names they are logged by."""
@@ -167,12 +170,13 @@ def cross_validate(
     for number, (_, held_out) in enumerate(splitter.split(distinct)):
         fold_of_group[held_out] = number
     fold = fold_of_group[group]
-    predicted = np.empty(len(target))
+    predicted, spread = np.empty((2, len(target)))
     errors = []
     for number in range(folds):
         held_out = fold == number
         model = fit(clone(pipeline), features[~held_out], target[~held_out])
         predicted[held_out] = model.predict(features[held_out])
+        spread[held_out] = _spread(model, features[held_out])
         errors.append(mean_absolute_error(target[held_out], predicted[held_out]))
         on_fold(number + 1)
     return CrossValidation(
@@ -182,4 +186,15 @@ def cross_validate(
         rmse=float(root_mean_squared_error(target, predicted)),
         r2=float(r2_score(target, predicted)),
         mae_std=float(np.std(errors)),
+        std=None if np.isnan(spread).any() else spread,
     )
+
+
+def _spread(pipeline: Pipeline, features: np.ndarray) -> np.ndarray | float:
+    """Standard deviation over the trees, (n_rows,); NaN if they are no independent answers."""
+    trees = getattr(pipeline[-1], "estimators_", None)
+    if trees is None:
+        return math.nan
+    prepared = pipeline[:-1].transform(features)
+    answers = np.array([tree.predict(prepared) for tree in trees])
+    return np.asarray(answers.std(axis=0))

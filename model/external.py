@@ -61,12 +61,17 @@ def publish_estimator(
         refuse_other_property(client, name, property_name, unit)
         featurizer = build_featurizer(element_property_preset, featurizers, Path(folder))
         _check_fits(pipeline, featurizer)
-        with active_run(client) as run:
+        estimator = type(pipeline[-1]).__name__
+        about = (
+            f"Predicts the {property_name.replace('_', ' ')} ({unit}) of a composition, by a "
+            f"{estimator} trained elsewhere ({Path(path).name}); its errors are not known here."
+        )
+        with active_run(client, f"{name}: {estimator}, published", about) as run:
             mlflow.log_params(
                 {
                     "element_property_preset": element_property_preset,
                     "featurizers": ", ".join(featurizers),
-                    "estimator": type(pipeline[-1]).__name__,
+                    "estimator": estimator,
                     "published_from": Path(path).name,
                 }
             )
@@ -80,6 +85,7 @@ def publish_estimator(
                 property_name=property_name,
                 unit=unit,
                 name=name,
+                description=about,
             )
 
 

@@ -57,7 +57,7 @@ _FAULTS: tuple[tuple[str, Fault], ...] = (
     ("file is not a database|malformed|file is encrypted", Fault(
         "damaged", "is not a database, or is damaged: point MLFLOW_TRACKING_URI at the right file, "
         "or put a copy of it back")),
-    ("unable to open database file", Fault(
+    ("unable to open database file|disk I/O error", Fault(
         "not-openable", "cannot be opened: check that it is a file you may read, in a folder that "
         "exists")),
     ("out-of-date database schema|Can't locate revision", Fault(

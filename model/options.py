@@ -11,6 +11,7 @@ ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
 
 MODEL_NAME = "Matminer"
+USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
 _LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for

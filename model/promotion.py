@@ -15,13 +15,12 @@ from mlflow.exceptions import MlflowException
 from matminer_compute.errors import ModelNotLoadable, RegistryError
 
 from .databases import sqlite_path
-from .options import MODEL_NAME
+from .options import MODEL_NAME, USELESS_R2
 from .registry import connected, local_folder
 from .versions import VersionInfo, aliases_of, choose, describe
 
 PRODUCTION = "Production"
 CLEARLY_WORSE = 1.1  # times the error of the version before, on the same rows
-USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
 _STAGES = ("Staging", "Production", "Archived")
 _MODEL_TAGS = ("schema", "digest", "featurizer", "featurizer_version", "property", "unit")
 _FEATURIZER_TAGS = ("schema", "digest")

@@ -18,8 +18,8 @@ from matminer_compute.errors.address import public_address
 
 from .estimators import CrossValidation, cross_validate, fit, make_pipeline
 from .featurizer import Featurizer, build_featurizer
-from .options import TrainOptions
-from .plots import parity_plot, residual_plot
+from .options import USELESS_R2, TrainOptions
+from .plots import parity_plot, residual_plot, spread_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
 from .registry import connected, refuse_moved
@@ -44,7 +44,8 @@ class TrainedRun:
         seconds: time spent, by step: ``featurize``, ``validate``, ``fit``, ``publish``.
         run_id: the MLflow run.
         registry: address of the registry, without credentials.
-        plots: URI of the folder of the two plots.
+        plots: URI of the folder of the three plots.
+        warnings: what a publisher should know before promoting it, in sentences.
     """
 
     published: Published
@@ -57,6 +58,7 @@ class TrainedRun:
     run_id: str
     registry: str
     plots: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def _train(
     fit(pipeline, matrix.features, matrix.target)
     clock.lap("fit")
     report("publishing", 0.90)
-    with active_run(client) as run:
+    name = f"{options.name}: {options.estimator}, {len(matrix.target):,} rows"
+    about = _description(options, data, judged, len(matrix.target))
+    with active_run(client, name, about) as run:
         run_id = run.info.run_id
         log_facts(client, run_id, options, data, featurizer.labels)
         mlflow.log_metrics({**judged.as_metrics(), "rows": len(matrix.target)})
@@ -144,6 +148,7 @@ def _train(
             property_name=data.property_name,
             unit=data.unit,
             name=options.name,
+            description=about,
         )
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
@@ -159,6 +164,7 @@ def _train(
             run_id=run_id,
             registry=public_address(mlflow.get_registry_uri()),
             plots=f"{run.info.artifact_uri}/plots",
+            warnings=_warnings(judged),
         )
 
 
@@ -205,10 +211,37 @@ def _judge(
     )
 
 
+def _description(
+    options: TrainOptions, data: TrainingData, judged: CrossValidation, rows: int
+) -> str:
+    """What the MLflow UI shows of a run and of a version: what, how good, trained on what."""
+    what = data.property_name.replace("_", " ")
+    source = Path(data.source).name
+    return (
+        f"Predicts the {what} ({data.unit}) of a composition, by a {options.estimator} of size "
+        f"{options.size} on {options.element_property_preset} features.\n\n"
+        f"Cross-validated in {options.folds} folds: **MAE {judged.mae:.4g} {data.unit}**, RMSE "
+        f"{judged.rmse:.4g} {data.unit}, R² {judged.r2:.3f}.\n\n"
+        f"Trained on {rows:,} rows of {source}. {data.attribution}"
+    ).strip()
+
+
+def _warnings(judged: CrossValidation) -> tuple[str, ...]:
+    if judged.r2 >= USELESS_R2:
+        return ()
+    return (
+        f"R² is {judged.r2:.2g}: the model predicts little better than the mean of its training "
+        "data, and `model promote` will ask for --force.",
+    )
+
+
 def _log_plots(judged: CrossValidation, matrix: _Matrix, data: TrainingData, folder: Path) -> None:
     folder.mkdir()
     title = f"cross-validated on {len(matrix.target):,} rows: MAE {judged.mae:.3g} {data.unit}"
     label = data.property_name.replace("_", " ")
     for name, draw in (("parity", parity_plot), ("residuals", residual_plot)):
         draw(folder / f"{name}.png", matrix.target, judged.predicted, label, data.unit, title)
+    if judged.std is not None:
+        error = np.abs(judged.predicted - matrix.target)
+        spread_plot(folder / "spread.png", judged.std, error, data.unit)
     mlflow.log_artifacts(str(folder), "plots")

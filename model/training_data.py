@@ -179,10 +179,10 @@ def _build(
             f"{source}: {name} is {frame['target'].iloc[0]:g} in every row; there is nothing to "
             "learn."
         )
-    if spread < SMALLEST_SPREAD:
+    if spread < max(SMALLEST_SPREAD, 1e-12 * float(frame["target"].abs().max())):
         raise TrainingError(
             f"{source}: the values of {name} differ by {spread:.2g} at most: give them in another "
-            "unit."
+            "unit, or less what they have in common."
         )
     return TrainingData(frame, name, unit, source, attribution, _digest(frame))
 

@@ -94,7 +94,7 @@ def test_feature_labels_are_logged(artifact):
 def test_plots_are_png_pictures(artifact):
     from matplotlib.image import imread
 
-    for name in ("parity", "residuals"):
+    for name in ("parity", "residuals", "spread"):
         picture = imread(artifact(f"plots/{name}.png"))
         assert min(picture.shape[:2]) > 500
         assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 50  # not blank
@@ -224,7 +224,7 @@ def test_a_person_sees_only_what_we_say(tmp_path):
     command = [sys.executable, "-m", "matminer_compute.model", "--rows", "60"]
     env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'registry.db'}"}
     done = subprocess.run(
-        [*command, "--n-estimators", "3"],
+        [*command, "--n-estimators", "3", "--json"],
         env=env,
         cwd=tmp_path,
         capture_output=True,
@@ -238,7 +238,7 @@ def test_a_person_sees_only_what_we_say(tmp_path):
         [*command, "--data", "absent.csv"], env=env, cwd=tmp_path, capture_output=True, text=True
     )
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert wrong.stderr == "error: There is no file absent.csv.\n"
+    assert wrong.stderr == "Error: There is no file absent.csv.\n"
 
 
 def test_no_warning_reaches_the_caller(empty_uri):
