@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from . import RegistryError
+
 _HIDDEN = "…"
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.~%-]+)(:\d{1,5})?(?![^/])")
 _CREDENTIALS = re.compile(r"(\w://)\S*@")
@@ -76,8 +78,19 @@ def address_fault(uri: str) -> str:
 
 
 def sqlite_address(path: Path) -> str:
-    """Return the address of a sqlite database: ``%`` and ``?`` in its path are escaped."""
-    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+    """Return the address of a sqlite database.
+
+    Raises:
+        RegistryError: its path would be read as another's: MLflow takes the rest from ``?`` on for
+            options, and ``%41`` for ``A`` where it reads, but not where it makes folders.
+    """
+    text = str(path)
+    if "?" in text or unquote(text) != text:
+        raise RegistryError(
+            f"The path {text} cannot be the address of a registry, since it holds a ? or a code "
+            "such as %41: choose another folder (XDG_DATA_HOME, MLFLOW_TRACKING_URI)."
+        )
+    return f"sqlite:///{text}"
 
 
 def _is_path(uri: str) -> bool:

@@ -163,7 +163,7 @@ def test_a_mistyped_path_makes_no_registry(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["a b#ä", "a%41b", "a?b"])
+@pytest.mark.parametrize("name", ["a b#ä", "100%"])
 def test_writing_and_reading_meet_in_the_same_folder(tmp_path, name):
     path = tmp_path / name / "registry.db"
     with connected(sqlite_address(path), create=True) as client:
@@ -174,6 +174,26 @@ def test_writing_and_reading_meet_in_the_same_folder(tmp_path, name):
         assert [m.name for m in client.search_registered_models()] == ["here"]
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert [p.name for p in path.parent.iterdir()] == ["registry.db"]
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%41b", "a%20b"])
+def test_a_folder_that_would_be_read_as_another_is_refused(tmp_path, name, monkeypatch):
+    from matminer_compute.endpoint import registry_uri
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / name))
+    with pytest.raises(RegistryError, match="choose another folder"):
+        registry_uri()
+
+
+def test_a_data_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    from matminer_compute.endpoint import registry_uri
+
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    with pytest.raises(RegistryError, match=r"cannot be made.*set XDG_DATA_HOME"):
+        registry_uri()
 
 
 def test_two_processes_make_one_registry(tmp_path):
