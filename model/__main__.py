@@ -64,7 +64,7 @@ def train(as_json: bool, **options: Any) -> None:
     run = train_now(checked)
     for warning in run.warnings:
         click.echo(f"Warning: {warning}", err=True)
-    click.echo(json.dumps(asdict(run), indent=2) if as_json else _summary(run))
+    click.echo(json.dumps(asdict(run), indent=2, allow_nan=False) if as_json else _summary(run))
 
 
 def _summary(run: TrainedRun) -> str:
