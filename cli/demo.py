@@ -1,12 +1,18 @@
 """``matminer-compute demo``: the whole main job on this machine, for someone just arrived."""
 
+import fcntl
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from matminer_compute.errors import NoProductionVersion, RegistryError
+from matminer_compute.errors.address import public_address
 
 if TYPE_CHECKING:
     from matminer_compute.client import CompositionClient, Predictions
@@ -28,7 +34,8 @@ def demo(rows: int) -> None:
     from matminer_compute.registration import register
 
     os.environ.setdefault("MLFLOW_TRACKING_URI", registry_uri())
-    version = _production() or _train(rows)
+    with _alone(data_folder()):
+        version = _production() or _train(rows)
     bundle = data_folder() / "bundle.json"
     with EmbeddedEndpoint() as endpoint:
         register(endpoint, bundle)
@@ -42,10 +49,36 @@ def demo(rows: int) -> None:
     _point(version, bundle)
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one demo at a time decide whether to train: a second waits, and uses what the first made.
+
+    The lock is the system's: it ends with the process, however that ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "demo.lock").open("w")
+    except OSError as error:
+        raise RegistryError(
+            f"The data folder {folder} cannot be written ({error.strerror}): set XDG_DATA_HOME to "
+            "a folder that you may write."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            click.echo("Another demo is at work in this folder: waiting for it …", err=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _production() -> "VersionInfo | None":
     from matminer_compute.model import list_versions
 
-    return next((v for v in list_versions() if "Production" in v.aliases), None)
+    try:
+        return next((v for v in list_versions() if "Production" in v.aliases), None)
+    except NoProductionVersion:
+        return None  # no registry yet, or nothing in it
 
 
 def _train(rows: int) -> "VersionInfo":
@@ -117,7 +150,7 @@ def _point(version: "VersionInfo", bundle: Path) -> None:
     command = sys.argv[0] if Path(sys.argv[0]).name == "matminer-compute" else "matminer-compute"
     plots = mlflow.get_run(version.run_id).info.artifact_uri.removeprefix("file://")
     click.echo(
-        f"\nRegistry  {os.environ['MLFLOW_TRACKING_URI']}\n"
+        f"\nRegistry  {public_address(os.environ['MLFLOW_TRACKING_URI'])}\n"
         f"Plots     {plots}/plots\n"
         f"Bundle    {bundle}\n"
         "\nTry next:\n"

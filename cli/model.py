@@ -2,10 +2,22 @@
 
 import json
 import os
-from dataclasses import asdict
+import shlex
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from matminer_compute.model.__main__ import train
+
+if TYPE_CHECKING:
+    from matminer_compute.model import Promotion, VersionInfo
+
+_NAME = click.option(
+    "--model", "name", default="Matminer", show_default=True, help="Registered name."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -17,80 +29,95 @@ def model() -> None:
     os.environ.setdefault("MLFLOW_TRACKING_URI", registry_uri())
 
 
-@model.command(
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True},
-    short_help="Train a model and register it; nothing is promoted.",
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def train(ctx: click.Context, arguments: tuple[str, ...]) -> None:
-    """Train: the MLflow project's own entry, ``python -m matminer_compute.model``."""
-    from matminer_compute.model.__main__ import main
-
-    ctx.exit(main(arguments, program="matminer-compute model train"))
+model.add_command(train)
 
 
 @model.command()
 @click.argument("skops_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--property", "property_name", required=True, help="What the model predicts.")
 @click.option("--unit", required=True, help="In which unit.")
-@click.option("--name", default="Matminer", show_default=True, help="Registered model name.")
+@click.option("--name", default="Matminer", show_default=True, help="Registered name.")
 @click.option(
     "--element-property-preset",
     default="magpie",
     show_default=True,
     help="Preset of the features it was trained on.",
 )
-def publish(
-    skops_file: Path, property_name: str, unit: str, name: str, element_property_preset: str
-) -> None:
+@_JSON
+def publish(as_json: bool, skops_file: Path, **options: Any) -> None:
     """Register a fitted scikit-learn regressor from SKOPS_FILE, trained elsewhere."""
     from matminer_compute.model import publish_estimator
 
-    published = publish_estimator(
-        skops_file,
-        property_name=property_name,
-        unit=unit,
-        name=name,
-        element_property_preset=element_property_preset,
+    published = publish_estimator(skops_file, **options)
+    if as_json:
+        click.echo(json.dumps(asdict(published), indent=2))
+        return
+    click.echo(
+        f"{published.name} version {published.version} with {published.featurizer} version "
+        f"{published.featurizer_version}.\n"
+        f"Next: {_command('promote', published.version, published.name)}"
     )
-    click.echo(json.dumps(asdict(published), indent=2))
 
 
 @model.command()
 @click.argument("version", required=False)
-@click.option("--model", "name", default="Matminer", show_default=True, help="Registered name.")
+@_NAME
 @click.option("--alias", default="Production", show_default=True, help="What to point at it.")
-def promote(version: str | None, name: str, alias: str) -> None:
+@click.option("--force", is_flag=True, help="Even if it is clearly worse than the one before.")
+@_JSON
+def promote(version: str | None, name: str, alias: str, force: bool, as_json: bool) -> None:
     """Mark VERSION (the newest by default) and its featurizer as Production."""
     from matminer_compute.model import promote as promote_pair
 
-    done = promote_pair(version, model=name, alias=alias)
+    done = promote_pair(version, model=name, alias=alias, force=force)
+    if as_json:
+        click.echo(json.dumps(asdict(done), default=str, indent=2))
+        return
     before = f", before it version {done.previous}" if done.previous else ""
     click.echo(
         f"{done.alias}: {done.name} version {done.version} with {done.featurizer} "
         f"version {done.featurizer_version}{before}."
     )
+    _show_both(done)
+    named = "" if name == "Matminer" else f" --model {shlex.quote(name)}"
+    which = "" if alias == "Production" else f" --version {alias}"
+    click.echo(f"Next: matminer-compute predict NaCl{named}{which}")
+
+
+def _show_both(done: "Promotion") -> None:
+    """Old and new side by side, if there was an old one."""
+    if done.old is None or done.old.version == done.new.version:
+        return
+    now, before = replace(done.new, aliases=("now",)), replace(done.old, aliases=("before",))
+    _print_table(f"{done.name} ({done.new.unit})", [now, before])
+    if not done.same_data:
+        click.echo("Their errors were measured on different rows: they say little of each other.")
 
 
 @model.command("list")
-@click.option("--model", "name", default="Matminer", show_default=True, help="Registered name.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_NAME
+@_JSON
 def list_(name: str, as_json: bool) -> None:
     """List a model's versions, their metrics, and which is Production."""
-    from rich.console import Console
-    from rich.table import Table
-
     from matminer_compute.model import list_versions
 
     versions = list_versions(name)
     if as_json:
         rows = [asdict(v) | {"created": v.created.isoformat()} for v in versions]
-        click.echo(json.dumps({"model": name, "versions": rows}))
+        click.echo(json.dumps({"model": name, "versions": rows}, allow_nan=False))
         return
     units = ", ".join(sorted({version.unit for version in versions}))
-    table = Table(title=f"{name} ({units})" if units else name)
+    _print_table(f"{name} ({units})", versions)
+    if not any(version.aliases for version in versions):
+        click.echo(f"Next: {_command('promote', versions[0].version, name)}")
+
+
+def _print_table(title: str, versions: "list[VersionInfo]") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title))
     for column in ("version", "created", "MAE", "RMSE", "R2", "featurizer", "marked"):
         table.add_column(column, no_wrap=True)
     for version in versions:
@@ -98,8 +125,38 @@ def list_(name: str, as_json: bool) -> None:
         table.add_row(
             version.version,
             f"{version.created:%Y-%m-%d}",
-            *(f"{metric:.4f}" if metric is not None else "" for metric in metrics),
+            *(f"{metric:.4g}" if metric is not None else "" for metric in metrics),
             version.featurizer_version,
             ", ".join(version.aliases),
         )
     Console().print(table)
+
+
+@model.command()
+@click.argument("version")
+@_NAME
+@_JSON
+def delete(version: str, name: str, as_json: bool) -> None:
+    """Delete VERSION, and the featurizer's that only it needed; never one that is in use."""
+    from matminer_compute.model import delete_version
+
+    done = delete_version(version, model=name)
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2))
+        return
+    other = f", and {done.featurizer} version {done.featurizer_version}" if done.featurizer else ""
+    click.echo(f"Deleted {done.name} version {done.version}{other}; the runs are kept.")
+
+
+@model.command()
+def registry() -> None:
+    """Print the registry's address, for MLflow's own commands; make the embedded one if missing."""
+    from matminer_compute.model.registry import connected
+
+    with connected(create=True):
+        click.echo(os.environ["MLFLOW_TRACKING_URI"])
+
+
+def _command(name: str, version: str, model_name: str) -> str:
+    named = "" if model_name == "Matminer" else f" --model {shlex.quote(model_name)}"
+    return f"matminer-compute model {name} {version}{named}"

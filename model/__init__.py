@@ -21,10 +21,12 @@ if TYPE_CHECKING:
         TrainOptions,
         featurizer_name,
     )
-    from .promotion import Promotion, VersionInfo, list_versions, promote
+    from .promotion import Promotion, promote
     from .publish import Published
+    from .removal import Removal, delete_version
     from .training import TrainedRun, train
     from .training_data import TrainingData, load_data
+    from .versions import VersionInfo, list_versions
 
 _HOMES = {
     "ESTIMATORS": "options",
@@ -36,9 +38,11 @@ _HOMES = {
     "TrainOptions": "options",
     "TrainedRun": "training",
     "TrainingData": "training_data",
-    "VersionInfo": "promotion",
+    "Removal": "removal",
+    "VersionInfo": "versions",
+    "delete_version": "removal",
     "featurizer_name": "options",
-    "list_versions": "promotion",
+    "list_versions": "versions",
     "load_data": "training_data",
     "promote": "promotion",
     "publish_estimator": "external",
@@ -52,10 +56,12 @@ __all__ = [
     "PRESETS",
     "Promotion",
     "Published",
+    "Removal",
     "TrainOptions",
     "TrainedRun",
     "TrainingData",
     "VersionInfo",
+    "delete_version",
     "featurizer_name",
     "list_versions",
     "load_data",

@@ -1,62 +1,84 @@
-"""Train and register a model: ``python -m matminer_compute.model``, the MLflow project's entry."""
+"""Train and register a model: ``python -m matminer_compute.model``, the MLflow project's entry.
+
+``matminer-compute model train`` is the same command.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from matminer_compute.errors import MatminerComputeError
 
-from .options import ESTIMATORS, PRESETS, TrainOptions
+from .options import ESTIMATORS, MODEL_NAME, PRESETS, TrainOptions
 
+if TYPE_CHECKING:
+    from .training import TrainedRun
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULT = TrainOptions()
 
 
-def _parser(program: str | None = None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description="Train a model on compositions and register it with its featurizer in MLflow.",
+class _Sentence(click.Command):
+    """Shows an error of ours as the sentence it is, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MatminerComputeError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
+    """A click option for the field of ``TrainOptions`` of the same name, with its default."""
+    default = getattr(_DEFAULT, flag.removeprefix("--").replace("-", "_"))
+    return click.option(flag, default=default, show_default=bool(default), help=help, **more)
+
+
+@click.command(cls=_Sentence, context_settings={"help_option_names": ["-h", "--help"]})
+@_option("--data", "'bundled', a CSV file, or the name of a matminer data set.")
+@_option("--formula-column", "Column of the formulas.")
+@_option("--target-column", "Column of the property to learn; the only other one by default.")
+@_option("--property-name", "What to call the property; the target column's name by default.")
+@_option("--unit", "Unit of the property; known for a few columns.")
+@_option("--rows", "Train on this many rows of a fixed shuffle; 0 for all.", type=int)
+@_option("--element-property-preset", "Element data of the features.", type=click.Choice(PRESETS))
+@_option("--estimator", "What to train.", type=click.Choice(ESTIMATORS))
+@_option("--n-estimators", "Trees, or rounds of boosting; 0 for the estimator's own.", type=int)
+@_option("--seed", "Random state of the estimator and of the folds.", type=int)
+@_option("--name", "Registered name of the model.")
+@click.option(
+    "--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and log which."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def train(as_json: bool, **options: Any) -> None:
+    """Train a model on compositions and register it with its featurizer; nothing is promoted."""
+    checked = TrainOptions(**options)  # before two seconds of imports
+    from .training import train as train_now
+
+    run = train_now(checked)
+    for warning in run.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(json.dumps(asdict(run), indent=2, allow_nan=False) if as_json else _summary(run))
+
+
+def _summary(run: TrainedRun) -> str:
+    name, version = run.published.name, run.published.version
+    named = "" if name == MODEL_NAME else f" --model {shlex.quote(name)}"
+    mae, rmse, r2 = (run.metrics[metric] for metric in ("MAE", "RMSE", "R2"))
+    left_out = f" ({run.dropped} rows left out)" if run.dropped else ""
+    return (
+        f"{name} version {version}: MAE {mae:.4g}, RMSE {rmse:.4g} {run.unit}, R² {r2:.3f}, "
+        f"cross-validated on {run.rows:,} rows{left_out} in {sum(run.seconds.values()):.0f} s.\n"
+        f"Plots: {run.plots.removeprefix('file://')}\n"
+        f"Next: matminer-compute model promote {version}{named}"
     )
-    add = parser.add_argument
-    add("--data", help="bundled, a CSV file, or the name of a matminer data set")
-    add("--formula-column", help="column of the formulas")
-    add("--target-column", help="column of the property to learn")
-    add("--property-name", help="what to call the property (default: the target column)")
-    add("--unit", help="unit of the property")
-    add("--rows", type=int, help="train on this many rows of a fixed shuffle (0: all)")
-    add("--element-property-preset", choices=PRESETS, help="element data to use")
-    add("--estimator", choices=ESTIMATORS)
-    add("--n-estimators", type=int, help="trees, or rounds of boosting (0: the default)")
-    add("--seed", type=int, help="random state of the estimator and the folds")
-    add("--name", help="registered name of the model")
-    parser.set_defaults(
-        **{name: value for name, value in asdict(_DEFAULT).items() if isinstance(value, str | int)}
-    )
-    return parser
-
-
-def main(
-    arguments: Sequence[str] | None = None, program: str = "python -m matminer_compute.model"
-) -> int:
-    """Train as the arguments say and print what was registered as one JSON object.
-
-    Returns:
-        0, or 1 after an error of ours, which is printed as a sentence on standard error.
-    """
-    options = vars(_parser(program).parse_args(arguments))
-    try:
-        from .training import train  # two seconds of imports, which --help need not wait for
-
-        run = train(TrainOptions(**options))
-    except MatminerComputeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(asdict(run), indent=2))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    train(prog_name="python -m matminer_compute.model")

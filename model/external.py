@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 from matminer_compute.errors import TrainingError
 
 from .featurizer import Featurizer, build_featurizer
-from .options import FEATURIZERS, MODEL_NAME
+from .options import FEATURIZERS, MODEL_NAME, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
-from .registry import connected
+from .registry import connected, refuse_moved
 from .runs import active_run
 from .serialize import load_pipeline
+from .versions import refuse_other_property
 
 
 def publish_estimator(
@@ -53,16 +54,24 @@ def publish_estimator(
     for label, text in (("property_name", property_name), ("unit", unit), ("name", name)):
         if not text.strip():
             raise TrainingError(f"{label} is empty: say what the model predicts, and in what unit.")
+    check_name(name)
     pipeline = _as_pipeline(load_pipeline(Path(path)), Path(path))
-    with connected(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
+    with connected(tracking_uri, create=True) as client, tempfile.TemporaryDirectory() as folder:
+        refuse_moved(client)
+        refuse_other_property(client, name, property_name, unit)
         featurizer = build_featurizer(element_property_preset, featurizers, Path(folder))
         _check_fits(pipeline, featurizer)
-        with active_run(client) as run:
+        estimator = type(pipeline[-1]).__name__
+        about = (
+            f"Predicts the {property_name.replace('_', ' ')} ({unit}) of a composition, by a "
+            f"{estimator} trained elsewhere ({Path(path).name}); its errors are not known here."
+        )
+        with active_run(client, f"{name}: {estimator}, published", about) as run:
             mlflow.log_params(
                 {
                     "element_property_preset": element_property_preset,
                     "featurizers": ", ".join(featurizers),
-                    "estimator": type(pipeline[-1]).__name__,
+                    "estimator": estimator,
                     "published_from": Path(path).name,
                 }
             )
@@ -76,6 +85,7 @@ def publish_estimator(
                 property_name=property_name,
                 unit=unit,
                 name=name,
+                description=about,
             )
 
 

@@ -11,6 +11,8 @@ ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
 
 MODEL_NAME = "Matminer"
+USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
+_LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
 # the forests; boosting needs more rounds than its default of 100 to be at its best on this data.
@@ -36,6 +38,7 @@ class TrainOptions:
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
         name: registered name of the model.
+        skip_bad_rows: leave out rows that cannot be used, and log which, instead of refusing.
     """
 
     data: str = "bundled"
@@ -52,6 +55,7 @@ class TrainOptions:
     seed: int = 0
     folds: int = 5
     name: str = MODEL_NAME
+    skip_bad_rows: bool = False
 
     def __post_init__(self) -> None:
         if self.element_property_preset not in PRESETS:
@@ -66,6 +70,9 @@ class TrainOptions:
         for name, least in (("rows", 0), ("n_estimators", 0), ("seed", 0), ("folds", 2)):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
+        if self.seed >= 2**32:
+            raise TrainingError(f"seed must be less than 2**32, not {self.seed}.")
+        check_name(self.name)
 
     @property
     def size(self) -> int:
@@ -81,6 +88,25 @@ class TrainOptions:
             if text:
                 texts[field.name] = text
         return texts
+
+
+def check_name(name: str) -> None:
+    """Raise TrainingError for a name that the registry, or an address ``models:/…``, cannot hold.
+
+    Checked before anything is trained: MLflow says so only when the model is to be registered.
+    """
+    bad = sorted({c for c in name if c in '/:@?#%"\\' or not c.isprintable()})
+    if bad:
+        raise TrainingError(
+            f"{name!r} cannot be the name of a model: {', '.join(map(repr, bad))} would be read as "
+            "something else in an address such as models:/Matminer@Production."
+        )
+    if not name or name != name.strip() or set(name) == {"."}:
+        raise TrainingError(
+            f"{name!r} cannot be the name of a model: it needs letters, and no space at its ends."
+        )
+    if len(featurizer_name(name)) > _LONGEST_NAME:
+        raise TrainingError(f"{name[:20]!r}… is too long for the name of a model.")
 
 
 def featurizer_name(model_name: str) -> str:

@@ -1,4 +1,4 @@
-"""Two pictures of a model's errors on rows it has not seen."""
+"""Pictures of a model's errors on rows it has not seen."""
 
 from __future__ import annotations
 
@@ -59,7 +59,40 @@ def residual_plot(
     figure.savefig(path, dpi=150)
 
 
+def spread_plot(path: Path, spread: np.ndarray, error: np.ndarray, unit: str) -> None:
+    """Draw the absolute error against the standard deviation that was given with the prediction.
+
+    The line joins the medians of ten groups of as many rows each: where it rises, the spread tells
+    which predictions to trust.
+
+    Args:
+        path: PNG to write.
+        spread: standard deviation over the trees, (n_rows,), in ``unit``.
+        error: absolute error of the cross-validated prediction, (n_rows,), in ``unit``.
+        unit: of both.
+    """
+    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    _cloud(axes, spread, error)
+    groups = np.array_split(np.argsort(spread, kind="stable"), 10)
+    axes.plot(
+        [np.median(spread[group]) for group in groups],
+        [np.median(error[group]) for group in groups],
+        color="0.15",
+        marker="o",
+        markersize=4,
+        label="median error of a tenth of the rows",
+    )
+    axes.set_title("does the spread tell the error?")
+    axes.set_xlabel(f"standard deviation over the trees ({unit})")
+    axes.set_ylabel(f"absolute error, cross-validated ({unit})")
+    axes.legend(loc="upper left", frameon=False)
+    figure.savefig(path, dpi=150)
+
+
 def _cloud(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    # rasterised and more transparent the more points there are, else a large set is one blot
-    alpha = float(np.clip(400 / len(x), 0.03, 0.6))
-    axes.scatter(x, y, s=6, alpha=alpha, color=_INK, linewidths=0, rasterized=True)
+    """A scatter in which the crowd does not become one blot, and a point alone is seen."""
+    bins = [((v - v.min()) / (np.ptp(v) or 1.0) * 59).astype(np.int64) for v in (x, y)]
+    cell = bins[0] * 60 + bins[1]
+    alpha = np.clip(3 / np.bincount(cell)[cell], 0.04, 0.8)
+    axes.scatter(x, y, s=7, alpha=alpha, color=_INK, linewidths=0, rasterized=True)

@@ -1,26 +1,29 @@
-"""Point Production at two versions that belong together, and list what there is."""
+"""Point Production at two versions that belong together, unless the new is clearly worse."""
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from matminer_compute.errors import ModelNotLoadable, NoProductionVersion
+from matminer_compute.errors import ModelNotLoadable, RegistryError
 
-from .options import MODEL_NAME
-from .registry import connected
+from .databases import sqlite_path
+from .options import MODEL_NAME, USELESS_R2
+from .registry import connected, local_folder
+from .versions import VersionInfo, aliases_of, choose, describe
 
 PRODUCTION = "Production"
+CLEARLY_WORSE = 1.1  # times the error of the version before, on the same rows
 _STAGES = ("Staging", "Production", "Archived")
 _MODEL_TAGS = ("schema", "digest", "featurizer", "featurizer_version", "property", "unit")
 _FEATURIZER_TAGS = ("schema", "digest")
-_METRICS = ("MAE", "RMSE", "R2")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Promotion:
         alias: what points at both.
         previous: the model's version that had the alias before, or None.
         staged: whether the server still has stages and they were set too.
+        new: what is known of the version.
+        old: what is known of the one before, or None.
     """
 
     name: str
@@ -44,37 +49,13 @@ class Promotion:
     alias: str
     previous: str | None
     staged: bool
+    new: VersionInfo
+    old: VersionInfo | None
 
-
-@dataclass(frozen=True)
-class VersionInfo:
-    """One registered version of a model.
-
-    Attributes:
-        name: registered name.
-        version: its number, as text.
-        created: when it was registered.
-        metrics: ``MAE``, ``RMSE`` (in ``unit``) and ``R2`` of its run, as far as it has them.
-        aliases: what points at it, such as ``Production``.
-        property: what it predicts.
-        unit: in which unit.
-        schema: fingerprint of the features it takes.
-        featurizer: registered name of its featurizer.
-        featurizer_version: version of it.
-        run_id: the MLflow run that made it.
-    """
-
-    name: str
-    version: str
-    created: datetime
-    metrics: dict[str, float]
-    aliases: tuple[str, ...]
-    property: str
-    unit: str
-    schema: str
-    featurizer: str
-    featurizer_version: str
-    run_id: str
+    @property
+    def same_data(self) -> bool:
+        """Whether the errors of old and new were measured on the same rows."""
+        return self.old is not None and self.new.data == self.old.data != ""
 
 
 def promote(
@@ -82,6 +63,7 @@ def promote(
     *,
     model: str = MODEL_NAME,
     alias: str = PRODUCTION,
+    force: bool = False,
     tracking_uri: str | None = None,
 ) -> Promotion:
     """Point ``alias`` at a version of the model and at the featurizer it was trained with.
@@ -95,18 +77,29 @@ def promote(
         version: of the model; the newest by default.
         model: its registered name.
         alias: what to point; where the server still has stages and one is called so, that too.
+        force: also if the version is clearly worse than the one before, or useless.
         tracking_uri: the registry; by default where ``MLFLOW_TRACKING_URI`` points.
 
     Raises:
         NoProductionVersion: there is no such model or version.
-        ModelNotLoadable: the version is not one that this package published, or its featurizer's
-            version is gone or has another schema. Nothing was changed.
+        ModelNotLoadable: the version is not one that this package published, or predicts something
+            else than the one before, or its featurizer's version is gone or has another schema, or
+            its files are not where the registry says. Nothing was changed.
+        RegistryError: the alias cannot be one, or the version is clearly worse and ``force`` was
+            not given. Nothing was changed.
         RegistryUnreachable: the registry does not answer.
     """
+    _check_alias(alias)
     with connected(tracking_uri) as client:
-        chosen = _choose(client, model, version)
+        chosen = choose(client, model, version)
+        _check_tags(chosen)
         featurizer = _featurizer_of(client, chosen)
+        for half in (featurizer, chosen):
+            _check_files(client, half)
         previous = client.get_registered_model(model).aliases.get(alias)
+        new, old = _side_by_side(client, chosen, previous)
+        if not force:
+            _refuse_worse(new, old, alias)
         for half in (featurizer, chosen):
             client.set_registered_model_alias(half.name, alias, str(half.version))
         staged = alias in _STAGES and _set_stages(client, (featurizer, chosen), alias)
@@ -118,89 +111,79 @@ def promote(
             alias=alias,
             previous=str(previous) if previous is not None else None,
             staged=staged,
+            new=new,
+            old=old,
         )
 
 
-def list_versions(model: str = MODEL_NAME, *, tracking_uri: str | None = None) -> list[VersionInfo]:
-    """Return all versions of a model, the newest first; none if there is no such model.
-
-    Raises:
-        RegistryUnreachable: the registry does not answer.
-    """
-    with connected(tracking_uri) as client:
-        versions = _versions(client, model)
-        if not versions:
-            return []
-        aliases: dict[str, list[str]] = {}
-        for name, number in client.get_registered_model(model).aliases.items():
-            aliases.setdefault(str(number), []).append(name)
-        return [_describe(client, v, aliases.get(str(v.version), [])) for v in versions]
-
-
-def _describe(client: MlflowClient, version: ModelVersion, aliases: list[str]) -> VersionInfo:
-    tags = version.tags
-    return VersionInfo(
-        name=version.name,
-        version=str(version.version),
-        created=datetime.fromtimestamp(version.creation_timestamp / 1000, tz=UTC),
-        metrics=_metrics(client, version.run_id),
-        aliases=tuple(sorted(aliases)),
-        property=tags.get("property", ""),
-        unit=tags.get("unit", ""),
-        schema=tags.get("schema", ""),
-        featurizer=tags.get("featurizer", ""),
-        featurizer_version=tags.get("featurizer_version", ""),
-        run_id=version.run_id or "",
+def _check_alias(alias: str) -> None:
+    """Refuse what a reader would take for a number, and what MLflow refuses."""
+    if re.fullmatch(r"[\w-]+", alias) and not re.fullmatch(r"v?\d+|latest", alias, re.IGNORECASE):
+        return
+    raise RegistryError(
+        f"{alias!r} cannot be an alias: it must be a word of letters, digits, - and _, and neither "
+        "a number nor 'latest', which mean versions already."
     )
 
 
-def _metrics(client: MlflowClient, run_id: str | None) -> dict[str, float]:
-    if not run_id:
-        return {}
-    try:
-        found = client.get_run(run_id).data.metrics
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}  # the run was deleted for good; the version lives on
-    return {name: found[name] for name in _METRICS if name in found}
-
-
-def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    quoted = name.replace("'", "''")
-    found: list[ModelVersion] = []
-    token = None
-    while True:
-        page = client.search_model_versions(f"name='{quoted}'", page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda v: int(v.version), reverse=True)
-
-
-def _choose(client: MlflowClient, model: str, version: str | int | None) -> ModelVersion:
-    versions = _versions(client, model)
-    if not versions:
-        raise NoProductionVersion(
-            f"The registry has no version of {model!r}: train one with "
-            "`matminer-compute model train`."
+def _side_by_side(
+    client: MlflowClient, chosen: ModelVersion, previous: str | int | None
+) -> tuple[VersionInfo, VersionInfo | None]:
+    aliases = aliases_of(client, chosen.name)
+    new = describe(client, chosen, aliases.get(str(chosen.version), []))
+    if previous is None:
+        return new, None
+    before = client.get_model_version(chosen.name, str(previous))
+    old = describe(client, before, aliases.get(str(previous), []))
+    if (old.property, old.unit) != (new.property, new.unit):
+        raise ModelNotLoadable(
+            f"Version {new.version} of {new.name!r} predicts {new.property} ({new.unit}), version "
+            f"{old.version} {old.property} ({old.unit}). Whoever asks for {new.name!r} expects the "
+            "latter: train it again under a name of its own (--name)."
         )
-    if version is None:
-        chosen = versions[0]
-    else:
-        named = [v for v in versions if str(v.version) == str(version)]
-        if not named:
-            known = ", ".join(str(v.version) for v in reversed(versions))
-            raise NoProductionVersion(f"{model!r} has no version {version}; it has {known}.")
-        chosen = named[0]
+    return new, old
+
+
+def _refuse_worse(new: VersionInfo, old: VersionInfo | None, alias: str) -> None:
+    """Raise RegistryError for a model that nobody would want unless they say so."""
+    r2 = new.metrics.get("R2")
+    if r2 is not None and r2 < USELESS_R2:
+        raise RegistryError(
+            f"Version {new.version} of {new.name!r} has R² {r2:.2g}: it predicts little better "
+            f"than the mean of its training data. Point {alias} at it all the same with --force."
+        )
+    if old is None or not new.data or new.data != old.data or old.version == new.version:
+        return
+    error, before = new.metrics.get("MAE"), old.metrics.get("MAE")
+    if error is not None and before is not None and error > CLEARLY_WORSE * before:
+        raise RegistryError(
+            f"Version {new.version} of {new.name!r} is clearly worse than version {old.version} on "
+            f"the same data: MAE {error:.4g} against {before:.4g} {new.unit}. Point {alias} at it "
+            "all the same with --force."
+        )
+
+
+def _check_tags(chosen: ModelVersion) -> None:
     missing = [tag for tag in _MODEL_TAGS if not chosen.tags.get(tag)]
     if missing:
         raise ModelNotLoadable(
-            f"Version {chosen.version} of {model!r} lacks the tags {', '.join(missing)}: it was "
-            "not published by `matminer-compute model train` or `publish`, and workers could not "
-            "tell which featurizer it needs."
+            f"Version {chosen.version} of {chosen.name!r} lacks the tags {', '.join(missing)}: it "
+            "was not published by `matminer-compute model train` or `publish`, and workers could "
+            "not tell which featurizer it needs."
         )
-    return chosen
+
+
+def _check_files(client: MlflowClient, version: ModelVersion) -> None:
+    """Raise ModelNotLoadable if an artifact of a registry on this machine is not where it says."""
+    if sqlite_path(mlflow.get_registry_uri()) is None:
+        return  # a server may name folders that only it and the workers see
+    folder = local_folder(client.get_model_version_download_uri(version.name, version.version))
+    if folder is not None and not (folder / "MLmodel").is_file():
+        raise ModelNotLoadable(
+            f"The files of version {version.version} of {version.name!r} are not in {folder}, "
+            "where the registry says. If they were moved, move them back or make a link there "
+            "(ln -s); if they are gone, train again."
+        )
 
 
 def _featurizer_of(client: MlflowClient, model: ModelVersion) -> ModelVersion:

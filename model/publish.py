@@ -59,6 +59,7 @@ def publish_pair(
     property_name: str,
     unit: str,
     name: str,
+    description: str,
 ) -> Published:
     """Log both artifacts in the active run and register a version of each, complete with tags.
 
@@ -73,11 +74,23 @@ def publish_pair(
         property_name: what the model predicts.
         unit: in which unit.
         name: registered name of the model.
+        description: of the model's version, in Markdown.
     """
     other_name = featurizer_name(name)
     logged = _log_featurizer(featurizer)
     tags = {"schema": featurizer.schema, "digest": _stored_digest(logged)}
-    featurizer_version = _register(client, other_name, logged, run_id, tags)
+    what = property_name.replace("_", " ")
+    featurizer_version = _register(
+        client,
+        other_name,
+        logged,
+        run_id,
+        tags,
+        kind=f"Turns compositions into the features that {name} was trained on.",
+        description=f"{len(featurizer.labels)} features: "
+        f"{', '.join(featurizer.configuration['featurizers'])}, element data "
+        f"{featurizer.configuration['element_property_preset']}.",
+    )
     with tempfile.TemporaryDirectory() as folder:
         logged = _log_model(featurizer, pipeline, property_name, unit, Path(folder))
     tags = {
@@ -89,7 +102,15 @@ def publish_pair(
         "unit": unit,
         "requirements": json.dumps(trained_with(featurizer.needs_matminer)),
     }
-    version = _register(client, name, logged, run_id, tags)
+    version = _register(
+        client,
+        name,
+        logged,
+        run_id,
+        tags,
+        kind=f"Predicts the {what} ({unit}) of compositions, from the features of {other_name}.",
+        description=description,
+    )
     return Published(name, version, other_name, featurizer_version, featurizer.schema, run_id)
 
 
@@ -157,14 +178,26 @@ def _stored_digest(model_id: str) -> str:
 
 
 def _register(
-    client: MlflowClient, name: str, model_id: str, run_id: str, tags: dict[str, str]
+    client: MlflowClient,
+    name: str,
+    model_id: str,
+    run_id: str,
+    tags: dict[str, str],
+    *,
+    kind: str,
+    description: str,
 ) -> str:
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=kind)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     version = client.create_model_version(
-        name, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
+        name,
+        source=f"models:/{model_id}",
+        run_id=run_id,
+        tags=tags,
+        description=description,
+        model_id=model_id,
     )
     return str(version.version)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import re
+import sqlite3
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import mlflow
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from matminer_compute.errors import RegistryError, RegistryUnreachable
+from matminer_compute.errors.address import address_fault, public_address, redacted
+
+from .databases import absolute, artifacts_beside, look_at, make, sqlite_path
+from .faults import registry_fault
 
 EXPERIMENT = "matminer-compute"
 
@@ -29,69 +36,104 @@ _QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",  # a uv.lock in the caller's folder would become the model's
 }
+_FOREIGN = (
+    MlflowException,
+    SQLAlchemyError,
+    sqlite3.Error,
+    requests.RequestException,
+    OSError,
+)
+_T = TypeVar("_T")
+
 # mlflow's own retries take minutes; a first question needs an answer sooner.
 _PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
-
-
-def public_address(uri: str) -> str:
-    """Return a tracking URI without user, password and query, fit for a message or a log."""
-    parts = urlsplit(uri)
-    if not parts.netloc:
-        return uri.split("?")[0]
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+_PATIENCE_S = 20.0
 
 
 @contextmanager
-def connected(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
+def connected(tracking_uri: str | None = None, *, create: bool = False) -> Iterator[MlflowClient]:
     """Talk to the registry at ``tracking_uri``, or where MLflow's environment says.
 
     While the block runs, MLflow is quiet and its process-wide addresses are the given ones; the
     former ones are put back afterwards. So one thread of a process publishes at a time.
 
+    Args:
+        tracking_uri: address of the registry.
+        create: make a sqlite registry that is not there; reading never does.
+
     Raises:
+        NoProductionVersion: there is no such registry yet, and none was to be made.
         RegistryUnreachable: it does not answer; the text has the address, never its credentials.
-        RegistryError: it answered, and refused.
+        RegistryError: it answers, and refuses or cannot be used as it is.
     """
     with ExitStack() as stack:
         stack.enter_context(_environment(_QUIET))
         stack.enter_context(_quiet_loggers())
         if tracking_uri:
-            stack.enter_context(_addresses(_absolute(tracking_uri)))
+            stack.enter_context(_addresses(absolute(tracking_uri)))
         uri = mlflow.get_registry_uri()
+        if fault := address_fault(uri):
+            raise RegistryError(fault)
         try:
-            _make_database(uri)
-            client = MlflowClient()
-            with _environment(_PROBE):
-                client.search_registered_models(max_results=1)
-        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-            raise _unreachable(uri, error) from None  # the chain would show the credentials
+            client = _opened(uri, create)
+        except (*_FOREIGN, ImportError) as error:
+            raise _as_ours(error, uri) from None  # the chain would show the credentials
         try:
             yield client
-        except MlflowException as error:
-            if "API request to" in str(error):
-                raise _unreachable(uri, error) from None
-            raise RegistryError(
-                f"The MLflow registry at {public_address(uri)} refused: {_scrubbed(error)}"
-            ) from None
-        except SQLAlchemyError as error:
-            raise _unreachable(uri, error) from None
+        except _FOREIGN as error:
+            raise _as_ours(error, uri) from None
 
 
-def _make_database(uri: str) -> None:
-    """Make a missing sqlite database, its artifacts beside it.
+def _opened(uri: str, create: bool) -> MlflowClient:
+    path = sqlite_path(uri)
+    if path is not None:
+        if create:
+            make(path)
+        look_at(path)
+    return _within(_PATIENCE_S, _asked)
 
-    Left to itself, MLflow gives its Default experiment, the one that `mlflow run` uses, a folder
-    below wherever the process that first opened the database happened to run.
+
+def _asked() -> MlflowClient:
+    client = MlflowClient()
+    with _environment(_PROBE):
+        client.search_registered_models(max_results=1)
+    return client
+
+
+def _within(seconds: float, ask: Callable[[], _T]) -> _T:
+    """What ``ask`` returns or raises, or TimeoutError.
+
+    MLflow's own limit is for each byte: a server that sends one a second is waited for until the
+    last. The thread is left to end by itself.
     """
-    path = _sqlite_path(uri)
-    if path is None or path.exists():
-        return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    answer: Future[_T] = Future()
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    make: Any = SqlAlchemyStore  # it carries no types
-    make(uri, (path.parent / "artifacts").as_uri())
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except (*_FOREIGN, ImportError) as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return answer.result(timeout=seconds)
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise TimeoutError(f"no whole answer within {seconds:.0f} s") from error
+
+
+def _as_ours(error: Exception, uri: str) -> RegistryError:
+    """The error that says in one sentence what ails the registry."""
+    fault = registry_fault(error)
+    reason = redacted(str(error), uri).strip().partition("\n")[0]
+    if "(Caused by" in reason:  # requests nests the one thing worth reading in four others
+        reason = reason.rsplit(": ", 1)[-1].strip("()\"' ")
+    text = f"The MLflow registry at {public_address(uri)} {fault.says}"
+    if fault.kind == "refused":
+        return RegistryError(f"{text}: {reason}")
+    detail = f" ({reason[:200]})" if fault.kind in ("unreachable", "slow") else ""
+    return (RegistryUnreachable if fault.passing else RegistryError)(f"{text}.{detail}")
 
 
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
@@ -102,8 +144,8 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     """
     found = client.get_experiment_by_name(name)
     if found is None:
-        path = _sqlite_path(mlflow.get_tracking_uri())
-        location = (path.parent / "artifacts").as_uri() if path else None
+        path = sqlite_path(mlflow.get_tracking_uri())
+        location = artifacts_beside(path) if path else None
         try:
             return str(client.create_experiment(name, artifact_location=location))
         except MlflowException:
@@ -115,31 +157,30 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     return str(found.experiment_id)
 
 
-def _sqlite_path(uri: str) -> Path | None:
-    if not uri.startswith("sqlite:///"):
-        return None
-    return Path(unquote(uri.removeprefix("sqlite:///").split("?")[0])).absolute()
+def refuse_moved(client: MlflowClient, name: str = EXPERIMENT) -> None:
+    """Raise RegistryError if a registry's files are not where it says: it was moved.
 
-
-def _absolute(uri: str) -> str:
-    """Anchor a relative sqlite path, which would mean another database in another folder."""
-    if not uri.startswith("sqlite:///") or uri.startswith("sqlite:////"):
-        return uri
-    return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-
-
-def _scrubbed(error: Exception) -> str:
-    return re.sub(r"//[^/@\s]+@", "//", str(error)).strip()
-
-
-def _unreachable(uri: str, error: Exception) -> RegistryUnreachable:
-    reason = _scrubbed(error).splitlines()[0]
-    if "(Caused by" in reason:  # requests nests the one thing worth reading in four others
-        reason = reason.rsplit(": ", 1)[-1].strip("()\"' ")
-    return RegistryUnreachable(
-        f"The MLflow registry at {public_address(uri)} does not answer: start it, or point "
-        f"MLFLOW_TRACKING_URI at one that runs. ({reason[:200]})"
+    MLflow records absolute paths, and would go on writing to the old place.
+    """
+    found = client.get_experiment_by_name(name)
+    path = sqlite_path(mlflow.get_tracking_uri())
+    folder = local_folder(found.artifact_location) if found else None
+    if path is None or folder is None:
+        return
+    if folder.exists() or folder == path.parent / "artifacts":
+        return
+    raise RegistryError(
+        f"The registry {path} says that its files are in {folder}, and there is no such folder: "
+        f"it was moved. Move it back, or make a link there: "
+        f"mkdir -p '{folder.parent}' && ln -s '{path.parent / 'artifacts'}' '{folder}'."
     )
+
+
+def local_folder(location: str) -> Path | None:
+    """The folder that an artifact location names, if it is one on this machine."""
+    if location.startswith("file:"):
+        return Path(unquote(urlsplit(location).path))
+    return Path(location) if location.startswith("/") else None
 
 
 @contextmanager
@@ -182,7 +223,7 @@ def _quiet_loggers() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
-            logger.setLevel(logging.ERROR)
+            logger.setLevel(logging.CRITICAL + 1)  # what it logs, it also raises
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
             warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")

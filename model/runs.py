@@ -20,14 +20,26 @@ _LONGEST_PARAM = 500  # MLflow stores 6,000 characters at most; nobody reads mor
 
 
 @contextmanager
-def active_run(client: MlflowClient) -> Iterator[Run]:
-    """Run inside the run that ``mlflow run`` started for us, or else in a new one of ours."""
+def active_run(client: MlflowClient, name: str, description: str) -> Iterator[Run]:
+    """Run inside the run that ``mlflow run`` started for us, or else in a new one of ours.
+
+    Args:
+        client: of the registry.
+        name: of the run; one that was started for us keeps its own.
+        description: what the MLflow UI shows above the run, in Markdown.
+    """
     if os.environ.get("MLFLOW_RUN_ID"):
         with mlflow.start_run() as run:
+            mlflow.set_tag("mlflow.note.content", description)
             yield run
     else:
         nested = mlflow.active_run() is not None
-        with mlflow.start_run(experiment_id=experiment_id(client), nested=nested) as run:
+        with mlflow.start_run(
+            experiment_id=experiment_id(client),
+            run_name=name,
+            description=description,
+            nested=nested,
+        ) as run:
             yield run
 
 

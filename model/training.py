@@ -14,16 +14,18 @@ import numpy as np
 from mlflow import MlflowClient
 
 from matminer_compute.errors import TrainingError
+from matminer_compute.errors.address import public_address
 
 from .estimators import CrossValidation, cross_validate, fit, make_pipeline
 from .featurizer import Featurizer, build_featurizer
-from .options import TrainOptions
-from .plots import parity_plot, residual_plot
+from .options import USELESS_R2, TrainOptions
+from .plots import parity_plot, residual_plot, spread_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
-from .registry import connected, public_address
+from .registry import connected, refuse_moved
 from .runs import active_run, log_facts
-from .training_data import MINIMUM_ROWS, TrainingData, load_data
+from .training_data import MINIMUM_ROWS, TrainingData, load_data, unusable_rows
+from .versions import refuse_other_property
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,14 @@ class TrainedRun:
         property: what the model predicts.
         unit: in which unit.
         rows: rows trained on.
-        dropped: rows of a reference set left out because the preset has no data for an element.
+        dropped: rows left out; the run's ``left_out.json`` says which and why. Of a file of the
+            user's only when they said so; of a reference set those that hold an element for which
+            the preset has no data.
         seconds: time spent, by step: ``featurize``, ``validate``, ``fit``, ``publish``.
         run_id: the MLflow run.
         registry: address of the registry, without credentials.
-        plots: URI of the folder of the two plots.
+        plots: URI of the folder of the three plots.
+        warnings: what a publisher should know before promoting it, in sentences.
     """
 
     published: Published
@@ -53,13 +58,13 @@ class TrainedRun:
     run_id: str
     registry: str
     plots: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Matrix:
     features: np.ndarray  # (n_rows, n_features)
     target: np.ndarray  # (n_rows,)
-    dropped: int
 
 
 class _Clock:
@@ -97,19 +102,27 @@ def train(
     with ExitStack() as stack:
         report = progress or stack.enter_context(terminal_progress())
         report("reading the data", 0.0)
-        data = _load(options)
-        client = stack.enter_context(connected(tracking_uri))
+        unusable: dict[int, str] = {}
+        data = _load(options, unusable)
+        client = stack.enter_context(connected(tracking_uri, create=True))
+        refuse_moved(client)
+        refuse_other_property(client, options.name, data.property_name, data.unit)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        return _train(options, data, client, folder, report)
+        return _train(options, data, unusable, client, folder, report)
 
 
 def _train(
-    options: TrainOptions, data: TrainingData, client: MlflowClient, folder: Path, report: Report
+    options: TrainOptions,
+    data: TrainingData,
+    unusable: dict[int, str],
+    client: MlflowClient,
+    folder: Path,
+    report: Report,
 ) -> TrainedRun:
     clock = _Clock()
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
-    matrix = _featurize(featurizer, data)
+    matrix = _featurize(featurizer, data, unusable, options.skip_bad_rows)
     clock.lap("featurize")
     pipeline = make_pipeline(options.estimator, options.size, options.seed)
     judged = _judge(pipeline, matrix, options, report)
@@ -118,10 +131,14 @@ def _train(
     fit(pipeline, matrix.features, matrix.target)
     clock.lap("fit")
     report("publishing", 0.90)
-    with active_run(client) as run:
+    name = f"{options.name}: {options.estimator}, {len(matrix.target):,} rows"
+    about = _description(options, data, judged, len(matrix.target))
+    with active_run(client, name, about) as run:
         run_id = run.info.run_id
         log_facts(client, run_id, options, data, featurizer.labels)
         mlflow.log_metrics({**judged.as_metrics(), "rows": len(matrix.target)})
+        if unusable:
+            mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
         _log_plots(judged, matrix, data, folder / "plots")
         published = publish_pair(
             client,
@@ -131,6 +148,7 @@ def _train(
             property_name=data.property_name,
             unit=data.unit,
             name=options.name,
+            description=about,
         )
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
@@ -141,40 +159,43 @@ def _train(
             property=data.property_name,
             unit=data.unit,
             rows=len(matrix.target),
-            dropped=matrix.dropped,
+            dropped=len(unusable),
             seconds=clock.seconds,
             run_id=run_id,
             registry=public_address(mlflow.get_registry_uri()),
             plots=f"{run.info.artifact_uri}/plots",
+            warnings=_warnings(judged),
         )
 
 
-def _load(options: TrainOptions) -> TrainingData:
+def _load(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
     data = load_data(
         options.data,
         formula_column=options.formula_column,
         target_column=options.target_column or None,
         property_name=options.property_name or None,
         unit=options.unit or None,
+        bad_rows=unusable,
     )
     return data.without(options.held_out).take(options.rows)
 
 
-def _featurize(featurizer: Featurizer, data: TrainingData) -> _Matrix:
+def _featurize(
+    featurizer: Featurizer, data: TrainingData, unusable: dict[int, str], skip: bool
+) -> _Matrix:
+    """Features and target of the rows that can be used; the others are added to ``unusable``."""
     features, rows, index, rejected = featurizer.featurize(data.formulas)
-    if rejected and data.is_users_own:
-        first = min(rejected)
-        more = f" ({len(rejected) - 1} more rows are rejected.)" if len(rejected) > 1 else ""
-        raise TrainingError(
-            f"{data.source}, row {data.frame.index[first]}: the formula "
-            f"{data.formulas[first]!r} cannot be used: {rejected[first]}.{more}"
-        )
+    for position, why in rejected.items():
+        row = int(data.frame.index[position])
+        unusable[row] = f"the formula {data.formulas[position]!r} is not understood: {why}"
+    if unusable and data.is_users_own and not skip:
+        raise unusable_rows(data.source, unusable)
     if len(rows) < MINIMUM_ROWS:
         raise TrainingError(
             f"Only {len(rows)} of {len(data.frame)} rows can be featurized; "
             f"at least {MINIMUM_ROWS} are needed."
         )
-    return _Matrix(features[index], data.target[rows], len(rejected))
+    return _Matrix(features[index], data.target[rows])
 
 
 def _judge(
@@ -190,10 +211,37 @@ def _judge(
     )
 
 
+def _description(
+    options: TrainOptions, data: TrainingData, judged: CrossValidation, rows: int
+) -> str:
+    """What the MLflow UI shows of a run and of a version: what, how good, trained on what."""
+    what = data.property_name.replace("_", " ")
+    source = Path(data.source).name
+    return (
+        f"Predicts the {what} ({data.unit}) of a composition, by a {options.estimator} of size "
+        f"{options.size} on {options.element_property_preset} features.\n\n"
+        f"Cross-validated in {options.folds} folds: **MAE {judged.mae:.4g} {data.unit}**, RMSE "
+        f"{judged.rmse:.4g} {data.unit}, R² {judged.r2:.3f}.\n\n"
+        f"Trained on {rows:,} rows of {source}. {data.attribution}"
+    ).strip()
+
+
+def _warnings(judged: CrossValidation) -> tuple[str, ...]:
+    if judged.r2 >= USELESS_R2:
+        return ()
+    return (
+        f"R² is {judged.r2:.2g}: the model predicts little better than the mean of its training "
+        "data, and `model promote` will ask for --force.",
+    )
+
+
 def _log_plots(judged: CrossValidation, matrix: _Matrix, data: TrainingData, folder: Path) -> None:
     folder.mkdir()
     title = f"cross-validated on {len(matrix.target):,} rows: MAE {judged.mae:.3g} {data.unit}"
     label = data.property_name.replace("_", " ")
     for name, draw in (("parity", parity_plot), ("residuals", residual_plot)):
         draw(folder / f"{name}.png", matrix.target, judged.predicted, label, data.unit, title)
+    if judged.std is not None:
+        error = np.abs(judged.predicted - matrix.target)
+        spread_plot(folder / "spread.png", judged.std, error, data.unit)
     mlflow.log_artifacts(str(folder), "plots")

@@ -7,7 +7,8 @@ row as a spreadsheet numbers it (the header is row 1).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from matminer_compute.errors import TrainingError
+
+from .spreadsheet import read_sheet
 
 BUNDLED = "bundled"
 BUNDLED_FILE = Path(__file__).parent / "data" / "mp_e_form.csv.gz"
@@ -25,6 +28,8 @@ BUNDLED_ATTRIBUTION = (
     "Materials 6, 138 (2020), doi:10.1038/s41524-020-00406-3."
 )
 MINIMUM_ROWS = 50
+LARGEST_TARGET, SMALLEST_SPREAD = 1e100, 1e-100  # their squares are float64 too
+_ROWS_SHOWN = 20
 UNSTATED_UNIT = "unit not stated"
 
 _SHUFFLE_SEED = 20200815  # fixed: the rows of --rows N must be the same for everyone, whatever seed
@@ -112,6 +117,7 @@ def load_data(
     target_column: str | None = None,
     property_name: str | None = None,
     unit: str | None = None,
+    bad_rows: dict[int, str] | None = None,
 ) -> TrainingData:
     """Load training rows from wherever ``source`` says.
 
@@ -122,27 +128,41 @@ def load_data(
         target_column: column of the property; may be left out where only one is possible.
         property_name: what to call the property (default: the target column).
         unit: unit of the property (default: known for a few columns, else "unit not stated").
+        bad_rows: takes the numbers of the rows that cannot be used, and why; without it, one such
+            row is an error.
 
     Raises:
         TrainingError: the rows cannot be trained on; the sentence says which and why.
     """
-    if source in (None, "", BUNDLED):
-        frame = _read_csv(BUNDLED_FILE, "formula", "formation_energy_per_atom")
-        return _build(
-            frame, "formation_energy_per_atom", "eV/atom", str(BUNDLED_FILE), BUNDLED_ATTRIBUTION
-        )
-    assert source is not None
-    if Path(source).exists() or source.lower().endswith((".csv", ".csv.gz")):
-        path = Path(source)
-        target = target_column or _only_other_column(path, formula_column)
-        frame = _read_csv(path, formula_column, target)
-        attribution = ""
+    bad: dict[int, str] = {} if bad_rows is None else bad_rows
+    attribution = ""
+    if not source or source == BUNDLED:
+        source, attribution = str(BUNDLED_FILE), BUNDLED_ATTRIBUTION
+        frame, target = _read_csv(BUNDLED_FILE, "formula", "formation_energy_per_atom", bad)
+        property_name = unit = None
+    elif Path(source).exists() or source.lower().endswith((".csv", ".csv.gz")):
+        frame, target = _read_csv(Path(source), formula_column, target_column, bad)
+        if bad and (bad_rows is None or len(frame) < MINIMUM_ROWS):
+            raise unusable_rows(source, bad)
     else:
         from .matminer_data import load_matminer  # matminer costs a second to import
 
         frame, target, attribution = load_matminer(source, formula_column, target_column)
     name = property_name or target
     return _build(frame, name, unit or _UNITS.get(target, UNSTATED_UNIT), source, attribution)
+
+
+def unusable_rows(source: str, bad: Mapping[int, str]) -> TrainingError:
+    """The error that names all rows that cannot be used, or the first twenty and how many."""
+    shown = [f"  row {number}: {bad[number]}" for number in sorted(bad)[:_ROWS_SHOWN]]
+    if len(bad) > _ROWS_SHOWN:
+        shown.append(f"  and {len(bad) - _ROWS_SHOWN} more")
+    rows = "1 row" if len(bad) == 1 else f"{len(bad)} rows"
+    listed = "\n".join(shown)
+    return TrainingError(
+        f"{source}: {rows} cannot be used:\n{listed}\nMend them, or leave them out with "
+        "--skip-bad-rows."
+    )
 
 
 def _build(
@@ -152,6 +172,17 @@ def _build(
         raise TrainingError(
             f"{source} has {len(frame)} rows; at least {MINIMUM_ROWS} are needed to train a model "
             "and to judge it."
+        )
+    spread = float(np.ptp(frame["target"].to_numpy()))
+    if spread == 0:
+        raise TrainingError(
+            f"{source}: {name} is {frame['target'].iloc[0]:g} in every row; there is nothing to "
+            "learn."
+        )
+    if spread < max(SMALLEST_SPREAD, 1e-12 * float(frame["target"].abs().max())):
+        raise TrainingError(
+            f"{source}: the values of {name} differ by {spread:.2g} at most: give them in another "
+            "unit, or less what they have in common."
         )
     return TrainingData(frame, name, unit, source, attribution, _digest(frame))
 
@@ -165,58 +196,44 @@ def _digest(frame: pd.DataFrame) -> str:
     return hashlib.sha256("".join(rows).encode()).hexdigest()
 
 
-def _read_text_columns(path: Path, rows: int | None = None) -> pd.DataFrame:
-    """Read every cell as text; sodium nitride is written ``NaN`` and must not become missing."""
-    try:
-        return pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,  # else the rows below a blank one would be numbered wrongly
-            encoding="utf-8-sig",
-            nrows=rows,
-        )
-    except FileNotFoundError:
-        raise TrainingError(f"There is no file {path}.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError) as error:
-        # UnicodeDecodeError is a ValueError
-        raise TrainingError(f"{path} cannot be read as a CSV file: {error}") from error
-
-
-def _only_other_column(path: Path, formula_column: str) -> str:
-    columns = [c for c in _read_text_columns(path, rows=1).columns if c != formula_column]
-    if len(columns) == 1:
-        return str(columns[0])
-    raise TrainingError(
-        f"{path} has several columns besides {formula_column!r}: name the one to learn "
-        f"(target_column), one of {', '.join(map(repr, columns)) or 'none'}."
-    )
-
-
-def _read_csv(path: Path, formula_column: str, target_column: str) -> pd.DataFrame:
-    cells = _read_text_columns(path)
-    for column in (formula_column, target_column):
-        if column not in cells.columns:
-            raise TrainingError(
-                f"{path} has no column {column!r}; row 1 names "
-                f"{', '.join(repr(str(c)) for c in cells.columns)}."
+def _read_csv(
+    path: Path, formula_column: str, target_column: str | None, bad: dict[int, str]
+) -> tuple[pd.DataFrame, str]:
+    """Return the rows that can be used and the target's name; the others go into ``bad``."""
+    sheet = read_sheet(path)
+    formula_at = sheet.column(formula_column)
+    target_at = sheet.column(target_column) if target_column else sheet.only_other(formula_at)
+    target_name, width = sheet.header[target_at], len(sheet.header)
+    numbers, formulas, targets = [], [], []
+    for number, cells in sheet.rows:
+        row = cells + [""] * (width - len(cells))
+        formula, target = row[formula_at].strip(), _number(row[target_at])
+        if any(row[width:]):
+            bad[number] = (
+                f"it has {len(row)} cells, the header {width} (a cell that holds a comma needs "
+                "quotes)"
             )
-    cells.index = cells.index + 2  # row 1 is the header
-    cells = cells[(cells != "").any(axis=1)]
-    target = _numbers(path, cells[target_column], target_column)
-    formulas = cells[formula_column].str.strip()
-    if (empty := formulas.index[formulas == ""]).size:
-        raise TrainingError(f"{path}, row {empty[0]}: the formula is empty.")
-    return pd.DataFrame({"formula": formulas, "target": target}, index=cells.index)
+        elif not formula:
+            if any(row):
+                bad[number] = "the formula is empty"
+        elif not abs(target) <= LARGEST_TARGET:
+            bad[number] = f"{target_name} is {row[target_at]!r}, {_unlike_a_number(target)}"
+        else:
+            numbers.append(number)
+            formulas.append(formula)
+            targets.append(target)
+    columns = {"formula": formulas, "target": np.array(targets, dtype=np.float64)}
+    return pd.DataFrame(columns, index=numbers), target_name
 
 
-def _numbers(path: Path, cells: pd.Series[str], column: str) -> pd.Series[float]:
-    numbers = pd.to_numeric(cells, errors="coerce").astype(np.float64)
-    bad = numbers.index[~np.isfinite(numbers)]
-    if bad.size:
-        more = f" (and {bad.size - 1} more rows)" if bad.size > 1 else ""
-        raise TrainingError(
-            f"{path}, row {bad[0]}: {column} is {cells[bad[0]]!r}, which is not a finite "
-            f"number{more}."
-        )
-    return numbers
+def _number(cell: str) -> float:
+    try:
+        return float(cell) if "_" not in cell else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _unlike_a_number(target: float) -> str:
+    if math.isfinite(target):
+        return f"beyond {LARGEST_TARGET:g}: no unit makes that sensible"
+    return "which is not a finite number"

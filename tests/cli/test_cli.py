@@ -136,7 +136,9 @@ def test_a_publisher_lists_and_promotes(run):
     promoted = run("model", "promote")
     assert promoted.exit_code == 0, promoted.stderr
     assert "Production: Matminer version 1 with Matminer Featurizer version 1" in promoted.stdout
-    assert json.loads(run("model", "list", "--json", "--model", "None").stdout)["versions"] == []
+    misspelt = run("model", "list", "--model", "Matmimer")
+    assert misspelt.exit_code == 1
+    assert "its models are 'Matminer'" in misspelt.stderr
 
 
 def test_a_publisher_publishes_what_was_trained_elsewhere(run, tmp_path):
@@ -147,7 +149,11 @@ def test_a_publisher_publishes_what_was_trained_elsewhere(run, tmp_path):
         np.random.default_rng(0).random((80, 145)), range(80)
     )
     skops.io.dump(tree, tmp_path / "tree.skops")
-    arguments = ("model", "publish", "tree.skops", "--property", "gap", "--unit", "eV")
+    arguments = ("model", "publish", "tree.skops", "--property", "gap", "--unit", "eV", "--json")
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert "'Matminer' predicts formation_energy_per_atom (eV/atom)" in refused.stderr
+    assert "--name 'Gap'" in refused.stderr
     done = run(*arguments, "--name", "Band Gap")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "Band Gap"

@@ -5,12 +5,19 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from matminer_compute.errors import ModelNotLoadable, NoProductionVersion, RegistryUnreachable
-from matminer_compute.model import TrainOptions, list_versions, promote, train
+from matminer_compute.errors import (
+    ModelNotLoadable,
+    NoProductionVersion,
+    RegistryError,
+    RegistryUnreachable,
+)
+from matminer_compute.model import TrainOptions, delete_version, list_versions, promote, train
+from matminer_compute.model.versions import nearest
 
 FEATURIZER, MODEL = "Matminer Featurizer", "Matminer"
 
@@ -112,7 +119,9 @@ def test_unknown_versions_and_models(own_registry):
 def test_an_empty_registry(empty_uri):
     with pytest.raises(NoProductionVersion, match="model train"):
         promote(tracking_uri=empty_uri)
-    assert list_versions(tracking_uri=empty_uri) == []
+    with pytest.raises(NoProductionVersion, match="make demo"):
+        list_versions(tracking_uri=empty_uri)
+    assert not Path(empty_uri.removeprefix("sqlite:///")).parent.exists()  # reading makes nothing
 
 
 @pytest.mark.parametrize("tag", ["schema", "featurizer", "featurizer_version", "digest", "unit"])
@@ -155,3 +164,79 @@ def test_list(second):
 def test_list_of_a_registry_that_is_away():
     with pytest.raises(RegistryUnreachable, match=r"http://127\.0\.0\.1:9 does not answer"):
         list_versions(tracking_uri="http://me:secret@127.0.0.1:9")
+
+
+def _set_metric(registry, version, **metrics):
+    """As if the version's run had been judged so, on the data of version 1."""
+    client = MlflowClient(registry.uri)
+    run_id = client.get_model_version(MODEL, version).run_id
+    for name, value in metrics.items():
+        client.log_metric(run_id, name, value)
+    first = client.get_run(client.get_model_version(MODEL, "1").run_id)
+    client.set_tag(run_id, "data_digest", first.data.tags["data_digest"])
+
+
+def test_a_clearly_worse_model_is_promoted_only_by_force(second):
+    error = second.trained.metrics["MAE"]
+    _set_metric(second, "2", MAE=1.2 * error)
+    with pytest.raises(RegistryError, match=r"clearly worse than version 1.*--force"):
+        promote(tracking_uri=second.uri)
+    assert _pointed_at(second.uri) == ("1", "1")
+    done = promote(force=True, tracking_uri=second.uri)
+    assert done.same_data
+    assert done.new.metrics["MAE"] > done.old.metrics["MAE"]
+    assert promote(1, tracking_uri=second.uri).version == "1"
+    _set_metric(second, "2", MAE=1.02 * error)
+    assert promote(tracking_uri=second.uri).version == "2"
+
+
+def test_a_useless_model_is_promoted_only_by_force(second):
+    _set_metric(second, "2", R2=0.02)
+    with pytest.raises(RegistryError, match=r"R² 0\.02: it predicts little better"):
+        promote(tracking_uri=second.uri)
+    assert promote(force=True, tracking_uri=second.uri).version == "2"
+
+
+def test_another_property_never_takes_the_place_of_one(second):
+    """As a registry of before this was refused at training may hold it."""
+    MlflowClient(second.uri).set_model_version_tag(MODEL, "2", "property", "gap")
+    with pytest.raises(ModelNotLoadable, match=r"predicts gap .*under a name of its own"):
+        promote(force=True, tracking_uri=second.uri)
+    assert _pointed_at(second.uri) == ("1", "1")
+
+
+@pytest.mark.parametrize("alias", ["7", "v7", "latest", "", "a b", "a/b"])
+def test_what_cannot_be_an_alias(second, alias):
+    with pytest.raises(RegistryError, match="cannot be an alias"):
+        promote(alias=alias, tracking_uri=second.uri)
+
+
+def test_a_version_in_use_is_not_deleted(second):
+    with pytest.raises(RegistryError, match="is Production: promote another first"):
+        delete_version(1, tracking_uri=second.uri)
+    with pytest.raises(RegistryError, match="needed by version 2 of 'Matminer'"):
+        delete_version(2, model=FEATURIZER, tracking_uri=second.uri)
+    with pytest.raises(NoProductionVersion, match="has no version ²; it has 1, 2"):
+        delete_version("²", tracking_uri=second.uri)
+
+
+def test_a_version_is_deleted_with_the_featurizer_that_only_it_needs(second):
+    done = delete_version(2, tracking_uri=second.uri)
+    assert (done.name, done.featurizer, done.featurizer_version) == (MODEL, FEATURIZER, "2")
+    client = MlflowClient(second.uri)
+    for name in (MODEL, FEATURIZER):
+        (left,) = client.search_model_versions(f"name='{name}'")
+        assert str(left.version) == "1"
+
+
+def test_a_featurizer_that_another_model_needs_stays(second):
+    client = MlflowClient(second.uri)
+    client.set_model_version_tag(MODEL, "1", "featurizer_version", "2")
+    assert delete_version(2, tracking_uri=second.uri).featurizer is None
+    assert client.get_model_version(FEATURIZER, "2")
+
+
+def test_the_nearest_names_come_first():
+    known = ["Band Gap", "Matminer", "Bulk Modulus"]
+    assert nearest("Matmimer", known)[0] == "Matminer"
+    assert nearest("gap", known)[0] == "Band Gap"
