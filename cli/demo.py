@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from matminer_compute.errors import NoProductionVersion, RegistryError
-from matminer_compute.errors.address import public_address
+from matminer_compute.functions.worker.address import public_address
 
 if TYPE_CHECKING:
     from matminer_compute.client import CompositionClient, Predictions

@@ -1,41 +1,14 @@
-"""A registry's address, fit to be shown: the one place that takes its secrets away.
-
-Nothing here raises on any text. A password may hold every character that means something in an
-address (``/``, ``?``, ``#``, ``[``, ``@``, ``:``), so no parser is asked where it ends: what could
-be part of a secret is left out, at the price of a path or a port that was none.
-"""
+"""What is said of a registry's address, and what is made of a path; no secret gets into either."""
 
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from matminer_compute.functions.worker.address import HIDDEN, is_path, public_address
+
 from . import RegistryError
 
-_HIDDEN = "…"
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.~%-]+)(:\d{1,5})?(?![^/])")
 _CREDENTIALS = re.compile(r"(\w://)\S*@")
-
-
-def public_address(uri: str) -> str:
-    """Return an address without user, password, query and fragment, fit for a message or a log.
-
-    ``http://me:secret@host:5000/a?token=x`` becomes ``http://host:5000/a``; what cannot be told
-    from a secret becomes ``…``.
-    """
-    scheme, mark, rest = uri.strip().partition("://")
-    if not mark:
-        scheme, rest = "", uri.strip()
-    elif _is_path(uri):  # on this machine: nobody signs in to it
-        return _printable(scheme + mark + rest.split("?")[0])
-    before, signed_in, place = rest.rpartition("@")
-    if signed_in and re.search("[?#]", before):
-        place = ""  # is the "@" the end of a password or part of a query? nobody can say
-    place = re.split("[?#]", place)[0]
-    if mark and not _HOST.match(place):
-        place = _HIDDEN  # a port that is no number may be a password whose host is missing
-    elif not mark and signed_in:
-        place = _HIDDEN
-    return _printable(scheme + mark + place)
 
 
 def redacted(text: str, uri: str = "") -> str:
@@ -48,7 +21,7 @@ def redacted(text: str, uri: str = "") -> str:
     _, _, password = credentials.partition(":")
     for secret in (credentials, password, query):
         for written in {secret, unquote(secret)} - {""}:
-            text = text.replace(written, _HIDDEN)
+            text = text.replace(written, HIDDEN)
     return text
 
 
@@ -58,7 +31,7 @@ def address_fault(uri: str) -> str:
     The sentence never quotes the address beyond :func:`public_address`.
     """
     rest = uri.strip().partition("://")[2]
-    if _is_path(uri):
+    if is_path(uri):
         return ""
     try:
         parts = urlsplit(uri.strip())
@@ -91,11 +64,3 @@ def sqlite_address(path: Path) -> str:
             "such as %41: choose another folder (XDG_DATA_HOME, MLFLOW_TRACKING_URI)."
         )
     return f"sqlite:///{text}"
-
-
-def _is_path(uri: str) -> bool:
-    return re.match(r"\s*(sqlite|file)(\+\w+)?:///", uri) is not None
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else _HIDDEN for c in text)

@@ -1,11 +1,9 @@
 """Formulas to features, on the worker."""
 
-import base64
-import io
 import time
-from typing import Any
 
 from .worker import models
+from .worker.features import encoded
 
 
 def featurize_composition(
@@ -44,7 +42,7 @@ def featurize_composition(
     started = time.perf_counter()
     features, rows, index, rejected = featurizer.model.featurize(formulas)
     result = {
-        "features": _encoded(features[index]) if encode else features,
+        "features": encoded(features[index]) if encode else features,
         "rows": rows,
         "rejected": {str(row): reason for row, reason in rejected.items()},
         "featurizer": featurizer.version.as_json(),
@@ -53,11 +51,3 @@ def featurize_composition(
     result |= {"labels": list(featurizer.model.labels)} if encode else {"index": index}
     result["seconds"] = time.perf_counter() - started
     return result
-
-
-def _encoded(features: Any) -> str:
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, features=features)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

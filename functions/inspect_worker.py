@@ -6,7 +6,8 @@ import platform
 import tempfile
 import time
 
-from .worker import pointer, refusals
+from .worker import refusals, registry
+from .worker.address import public_address
 
 
 def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> dict:
@@ -32,7 +33,7 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
         "pid": os.getpid(),
         "packages": {package: _installed(package) for package in packages},
         "registry": {
-            "address": refusals.address(uri),
+            "address": public_address(uri),
             "reachable": False,
             "seconds": None,
             "error": None,
@@ -56,9 +57,9 @@ def _ask(report: dict, name: str, version: str) -> None:
     """Fill in what the registry says, and what loading from it takes."""
     import mlflow
 
-    pointer.be_impatient()
+    registry.be_impatient()
     started = time.perf_counter()
-    found = pointer.look_up(name, version)
+    found = registry.look_up(name, version)
     report["registry"] |= {"seconds": time.perf_counter() - started, "reachable": True}
     if isinstance(found, RuntimeError):
         raise found

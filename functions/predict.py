@@ -1,13 +1,12 @@
 """Features to property values, on the worker."""
 
-import base64
-import io
 import os
 import platform
 import time
 from typing import Any
 
 from .worker import models, refusals
+from .worker.features import decoded
 
 
 def predict(
@@ -19,8 +18,8 @@ def predict(
     """Predict a property from features with a registered model.
 
     Args:
-        featurized: what ``featurize_composition`` returned. ``None`` asks only which versions
-            would answer: the result then has no rows, and ``featurizer`` is the one to use.
+        featurized: what ``featurize_composition`` returned. ``None`` asks only which pair of
+            versions would answer, without any rows.
         name: registered model name.
         version: an alias, a stage (older registries) or a version number.
 
@@ -36,6 +35,8 @@ def predict(
             any other ``[code] sentence``: the registry or the version is at fault.
     """
     model = models.load(name, version)
+    if "featurizer" not in model.version.tags:
+        raise refusals.not_a_model(name)
     if featurized is None:
         featurized = {"features": None, "rows": [], "featurizer": model.version.featurizer()}
     features, rows, index, featurizer = _taken_apart(featurized)
@@ -77,7 +78,7 @@ def _taken_apart(featurized: dict) -> tuple[Any, list[int], list[int], dict]:
     try:
         features, rows, featurizer = (featurized[key] for key in ("features", "rows", "featurizer"))
         if isinstance(features, str):  # it has crossed a wire
-            features = _decoded(features)
+            features = decoded(features)
         index = featurized.get("index", range(0 if features is None else len(features)))
         if len(index) != len(rows):
             raise ValueError(f"{len(index)} rows of features for {len(rows)} rows")
@@ -90,19 +91,10 @@ def _taken_apart(featurized: dict) -> tuple[Any, list[int], list[int], dict]:
     return features, rows, index, featurizer
 
 
-def _decoded(text: str) -> Any:
-    import numpy as np
-
-    with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as arrays:
-        return arrays["features"]
-
-
 def _regressed(model: Any, features: Any, index: list[int]) -> tuple[list, list]:
     """Values and deviations of the rows in ``index``; None where there is none."""
     if not len(index):
         return [], []
-    answers = []
-    for answer in model.regress(features):
-        of_row = [None if value != value else value for value in answer.tolist()]
-        answers.append([of_row[row] for row in index])
-    return answers[0], answers[1]
+    numbers = [[None if x != x else x for x in some.tolist()] for some in model.regress(features)]
+    values, std = ([some[row] for row in index] for some in numbers)
+    return values, std

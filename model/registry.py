@@ -21,10 +21,11 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from matminer_compute.errors import RegistryError, RegistryUnreachable
-from matminer_compute.errors.address import address_fault, public_address, redacted
+from matminer_compute.errors.address import address_fault, redacted
+from matminer_compute.functions.worker.address import public_address
+from matminer_compute.functions.worker.faults import registry_fault
 
 from .databases import absolute, artifacts_beside, look_at, make, sqlite_path
-from .faults import registry_fault
 
 EXPERIMENT = "matminer-compute"
 

@@ -14,7 +14,7 @@ import numpy as np
 from mlflow import MlflowClient
 
 from matminer_compute.errors import TrainingError
-from matminer_compute.errors.address import public_address
+from matminer_compute.functions.worker.address import public_address
 
 from .estimators import CrossValidation, cross_validate, fit, make_pipeline
 from .featurizer import Featurizer, build_featurizer

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import refusals
 from .node_cache import compiled_folder, fetch, shared_folder
-from .pointer import Version
+from .registry import Version
 
 
 def read(registry: str, version: Version) -> tuple[Any, list[str]]:

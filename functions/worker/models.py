@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import artifact, refusals
-from .pointer import Pointer, Version, go_on_with, resolve
+from .pointer import Pointer, go_on_with, resolve
+from .registry import Version
 
 
 @dataclass
@@ -85,7 +86,7 @@ def _bring(pointer: Pointer, started: float) -> tuple[Version, Held, bool]:
     except RuntimeError as failure:
         before = _answered.get(pointer, found)
         kept = held.get((registry, name, before.number))
-        if kept and str(failure).startswith("[registry-unreachable]"):
+        if kept and str(failure).startswith("[registry-"):
             return go_on_with(pointer, before), kept, False
         _failed[pointer] = (time.perf_counter(), str(failure))
         raise

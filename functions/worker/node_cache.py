@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from . import refusals
-from .pointer import Version
+from .registry import Version
 
 
 def shared_folder() -> str:
@@ -49,7 +49,7 @@ def fetch(registry: str, version: Version, cache: Path) -> Path:
             return folder
         if os.fstat(lock.fileno()).st_mtime_ns != before:  # or each would try in its turn
             what = f"Another worker failed to get '{version.name}'"
-            raise refusals.unreachable(what, registry, TimeoutError())
+            raise refusals.registry_at_fault(what, registry, TimeoutError())
         for dead in cache.glob(f".{folder.name}-*"):  # its writer was killed
             shutil.rmtree(dead, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
@@ -117,7 +117,7 @@ def _download(registry: str, version: Version, part: Path) -> None:
             if os.strerror(number) in str(failure):
                 raise OSError(number, os.strerror(number)) from None
         what = f"{version} cannot be downloaded"
-        raise refusals.unreachable(what, registry, failure) from None
+        raise refusals.registry_at_fault(what, registry, failure) from None
     for left in part.rglob("__pycache__"):  # by whoever loaded it in a store that is a disk
         shutil.rmtree(left)
     if digest(part) != version.tags["digest"]:

@@ -4,16 +4,15 @@ Each is a builtin exception whose text begins with a code in brackets and ends w
 Raise them ``from None``: MLflow's own text may hold a password in an address.
 """
 
+import difflib
+
+from .address import public_address
+from .faults import registry_fault
+
 
 def refused(code: str, sentence: str) -> RuntimeError:
     """The exception for a failure with a code."""
     return RuntimeError(f"[{code}] {sentence}")
-
-
-def address(registry: str | None) -> str:
-    """A registry's address without the user, password and options that it may hold."""
-    scheme, slashes, rest = str(registry).partition("//")
-    return scheme + slashes + rest.rpartition("@")[2].partition("?")[0]
 
 
 def not_set() -> RuntimeError:
@@ -22,24 +21,46 @@ def not_set() -> RuntimeError:
     return refused("registry-not-set", sentence)
 
 
-def unreachable(what: str, registry: str | None, failure: Exception) -> RuntimeError:
-    """The registry did not answer; ``what`` begins the sentence and says what was wanted of it."""
-    why = getattr(failure, "error_code", type(failure).__name__)
-    sentence = f"{what}: the registry {address(registry)} does not answer ({why}); check that it"
-    return refused("registry-unreachable", f"{sentence} runs and what MLFLOW_TRACKING_URI names.")
+def registry_at_fault(what: str, registry: str, failure: Exception) -> RuntimeError:
+    """The registry did not do what was wanted of it; ``what`` begins the sentence."""
+    fault = registry_fault(failure)
+    code = "registry-unreachable" if fault.passing else "registry-refused"
+    why = f" ({type(failure).__name__})" if fault.kind in ("unreachable", "refused") else ""
+    return refused(code, f"{what}: the registry {public_address(registry)} {fault.says}{why}.")
 
 
-def not_there(name: str, version: str | int, numbers: list[int]) -> RuntimeError:
-    """The registry has no such version; ``numbers``, ascending, are those that it has."""
-    if not numbers:
-        return refused("no-such-model", f"The registry has no '{name}'; publish one.")
+def no_such_model(name: str, others: list[str]) -> RuntimeError:
+    """The registry has no model of that name; ``others`` are those that it has."""
+    if not others:
+        sentence = "The registry has no model; 'matminer-compute model train' makes one."
+        return refused("no-such-model", sentence)
+    nearest = difflib.get_close_matches(name, others, n=5, cutoff=0.0)
+    has = ", ".join(f"'{other}'" for other in nearest)
+    more = f" and {len(others) - len(nearest)} more" if len(others) > len(nearest) else ""
+    return refused("no-such-model", f"The registry has no '{name}'; it has {has}{more}.")
+
+
+def no_such_version(
+    name: str, version: str | int, numbers: list[int], marks: list[str]
+) -> RuntimeError:
+    """The model has no such version; ``numbers``, ascending, and ``marks`` are those it has."""
     has = f"it has {', '.join(map(str, numbers))}."
     if isinstance(version, str):
-        sentence = f"No version of '{name}' is marked '{version}'; promote one: {has}"
+        nearest = difflib.get_close_matches(version, marks, n=5, cutoff=0.0)
+        is_marked = f"there is {', '.join(repr(mark) for mark in nearest)}; or promote one: "
+        sentence = f"No version of '{name}' is marked '{version}'; "
+        sentence += (is_marked if marks else "promote one: ") + has
         return refused("no-production-version", sentence)
     if version > numbers[-1]:  # a registry never gives a number twice
         return refused("unknown-version", f"'{name}' has no version {version}; {has}")
     return refused("version-deleted", f"'{name}' has no version {version} any more; {has}")
+
+
+def not_a_model(name: str) -> RuntimeError:
+    """A featurizer asked for predictions."""
+    owner = name.removesuffix(" Featurizer")
+    other = f"; ask '{owner}'" if owner != name else "; ask the model that it was made for"
+    return refused("not-a-model", f"'{name}' is a featurizer and predicts nothing{other}.")
 
 
 def another_schema(theirs: dict, model: dict, ours: dict) -> RuntimeError:

@@ -97,7 +97,7 @@ def test_wrong_usage_exits_with_2(run, arguments):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("predict", "NaCl", "--model", "Nothing"), "publish one"),
+        (("predict", "NaCl", "--model", "Nothing"), "no 'Nothing'; it has 'Matminer'"),
         (("predict", "NaCl", "--version", "99"), "has no version 99; it has 1"),
         (("predict", "NaCl", "--bundle", "nowhere.json"), "ask the publisher"),
         (("predict", "NaCl", "--endpoint", str(uuid.uuid4())), "ask the publisher"),

@@ -11,47 +11,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matminer_compute.functions.worker import models, node_cache, pointer, refusals
+from matminer_compute.functions import predict_composition
+from matminer_compute.functions.worker import models, node_cache, pointer, refusals, registry
 from matminer_compute.model.digest import artifact_digest
-
-SECRETS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=8).filter(
-    lambda text: "@" not in text
-)
 
 
 @pytest.fixture
-def here(registry, tmp_path, monkeypatch):
+def here(request, tmp_path, monkeypatch):
     """This process as a worker whose modules were imported, not sent; nothing is loaded yet."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.uri)
+    trained = request.getfixturevalue("registry")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.uri)
     monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
     kept = (models.held, models._answered, models._failed, pointer._known)
     for state in kept:
         state.clear()
-    yield registry
+    yield trained
     for state in kept:
         state.clear()
 
 
-@given(SECRETS, st.sampled_from(["http", "https", "postgresql"]))
-def test_an_address_is_shown_without_user_password_and_options(secret, scheme):
-    shown = refusals.address(f"{scheme}://alice:{secret}@host.example:5000/path?token={secret}")
-    assert shown == f"{scheme}://host.example:5000/path"
+NAMES, NUMBERS = st.lists(st.text(min_size=1)), st.lists(st.integers(1), min_size=1).map(sorted)
 
 
-@given(st.text(), st.one_of(st.text(), st.integers(1)), st.lists(st.integers(1)).map(sorted))
-def test_every_refusal_begins_with_a_code_and_ends_with_a_sentence(name, version, numbers):
-    said = str(refusals.not_there(name, version, numbers))
-    assert re.match(r"\[[a-z-]+\] .", said)
-    assert said.endswith(".")
-    assert name in said
+@given(st.text(), st.one_of(st.text(), st.integers(1)), NUMBERS, NAMES)
+def test_every_refusal_begins_with_a_code_and_ends_with_a_sentence(name, version, numbers, names):
+    for refusal in (
+        refusals.no_such_version(name, version, numbers, names),
+        refusals.no_such_model(name, names),
+        refusals.not_a_model(name),
+    ):
+        assert re.match(r"\[[a-z-]+\] .*\.$", str(refusal), re.DOTALL)
+
+
+def test_what_is_not_there_is_told_with_what_is(here):
+    for (name, version), said in {
+        ("Matmimer", "1"): "no 'Matmimer'; it has 'Matminer', 'Matminer Featurizer'.",
+        ("Matminer", "production"): "marked 'production'; there is 'Production'; or promote one",
+    }.items():
+        assert said in str(registry.look_up(name, version))
+
+
+def test_a_featurizer_asked_for_predictions_names_its_model(worker):
+    with pytest.raises(RuntimeError, match="is a featurizer and predicts nothing; ask 'Matminer'"):
+        predict_composition(["NaCl"], name="Matminer Featurizer")
 
 
 def test_a_number_an_alias_and_what_is_there_are_told_apart(here):
-    assert pointer.look_up("Matminer", "1").number == "1"
-    assert pointer.look_up("Matminer", "Production").number == "1"
+    assert registry.look_up("Matminer", "1").number == "1"
+    assert registry.look_up("Matminer", "Production").number == "1"
     for version, code in [("²", "no-production-version"), ("7", "unknown-version")]:
-        assert f"[{code}]" in str(pointer.look_up("Matminer", version))
-    assert "[no-such-model]" in str(pointer.look_up("""It's "quoted" """, "1"))
+        assert f"[{code}]" in str(registry.look_up("Matminer", version))
+    assert "[no-such-model]" in str(registry.look_up("""It's "quoted" """, "1"))
 
 
 def test_a_pointer_is_believed_until_it_has_aged_and_a_number_for_ever(here, monkeypatch):
@@ -89,7 +99,7 @@ def test_a_model_is_loaded_once_by_many_threads_and_with_its_featurizer(here):
 @pytest.fixture
 def artifact(here, tmp_path):
     """A version's folder in a cache of this test."""
-    version = pointer.look_up("Matminer Featurizer", "1")
+    version = registry.look_up("Matminer Featurizer", "1")
     return node_cache.fetch(here.uri, version, tmp_path / "cache")
 
 

@@ -155,7 +155,7 @@ def test_what_the_registry_has_not_got_each_has_its_own_code(start, name, regist
         (name, "9", NoProductionVersion, "unknown-version", "no version 9; it has 1, 2, 3"),
         (gone, "2", NoProductionVersion, "version-deleted", "no version 2 any more; it has 1, 3"),
         (gone, "Production", NoProductionVersion, "no-production-version", "promote one"),
-        ("Nothing", "Production", NoProductionVersion, "no-such-model", "publish one"),
+        ("Nothing", "Production", NoProductionVersion, "no-such-model", "no 'Nothing'; it has"),
         ("It's none", "1", NoProductionVersion, "no-such-model", "no 'It's none'"),
         (lone, "1", ModelNotLoadable, "featurizer-missing", "needs version 1 of"),
     ]:
