@@ -74,6 +74,26 @@ def test_mlflow_run_here(tmp_path, empty_uri):
     assert client.download_artifacts(version.run_id, "plots/parity.png")
 
 
+def test_the_lines_of_the_readme_use_the_registry_that_the_command_lists(tmp_path):
+    """As they stand, on fewer rows, from nothing: no registry and no MLFLOW_TRACKING_URI."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    (lines,) = [block for block in blocks if "mlflow run" in block]
+    script = lines.replace("rows=4000", "rows=80 -P n_estimators=3") + "matminer-compute model list"
+    env = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_TRACKING")},
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = ["bash", "-ec", script]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Matminer (eV/atom)" in done.stdout
+    folder = tmp_path / "data" / "matminer-compute"
+    (version,) = list_versions(tracking_uri=f"sqlite:///{folder / 'registry.db'}")
+    run = MlflowClient(f"sqlite:///{folder / 'registry.db'}").get_run(version.run_id)
+    assert run.info.artifact_uri.startswith((folder / "artifacts").as_uri())
+
+
 @pytest.mark.slow
 def test_mlflow_run_in_a_fresh_environment(tmp_path, empty_uri):
     """The environment lacks the package: what runs is the checkout's code."""
