@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import html
 import itertools
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import mlflow
@@ -495,6 +497,13 @@ class Compositions:
     numbers: Ints
     amounts: Floats
 
+    def common_divisor(self) -> Floats:
+        """The greatest common divisor of whole amounts; 1 for others, and of a lone element."""
+        whole = (self.amounts == np.floor(self.amounts)).all(axis=0) & (len(self.numbers) > 1)
+        divisor = np.ones(len(self.texts))
+        divisor[whole] = np.gcd.reduce(self.amounts[:, whole].astype(np.int64), axis=0)
+        return divisor
+
     def take(self, which: npt.NDArray[Any]) -> Compositions:
         """Some of them, in the order asked."""
         return Compositions(self.texts[which], self.numbers[:, which], self.amounts[:, which])
@@ -597,6 +606,83 @@ class Parser:
             ordered = np.sort(numbers[at], axis=0)
             once = (ordered[1:] != ordered[:-1]).all(axis=0)
             yield Compositions(rows[once], numbers[at[:, once]], amounts[at[:, once]])
+
+
+# ---- The domain: what a model was trained on -------------------------------------------------
+
+FEW = 5  # formulas that hold an element; with fewer, the model knows it hardly
+LONE = 8.0  # the largest amount of a lone element that means nothing: S8 is a molecule, H20 a slip
+
+
+class Domain:
+    """What the training formulas hold, from the JSON of ``model/domain.py``.
+
+    Attributes:
+        held: (119,), how many training formulas hold each element.
+        fraction, amount: by number of elements, the largest share of one element and the largest
+            amount (whole amounts without a common divisor).
+    """
+
+    def __init__(self, path: str, symbols: Sequence[str]) -> None:
+        about = json.loads(Path(path).read_text(encoding="utf-8"))
+        self.symbols = symbols
+        self.held = np.array([about["by_element"].get(symbol, 0) for symbol in symbols])
+        sizes = {int(size): bounds for size, bounds in about["by_size"].items()}
+        sizes.setdefault(1, {"fraction": 1.0, "amount": 1.0})
+        self.largest = max(sizes)
+        nearest = [max(k for k in sizes if k <= max(1, size)) for size in range(self.largest + 1)]
+        self.fraction = [sizes[size]["fraction"] for size in nearest]
+        self.amount = [sizes[size]["amount"] for size in nearest]
+        self.limit = [self.amount[0], max(self.amount[1], LONE), *self.amount[2:]]
+
+    def outside(self, group: Compositions) -> dict[int, str]:
+        """Why each composition of a group that is outside is so, by its text."""
+        size = len(group.numbers)
+        if size > self.largest:
+            why = f"it has {size} elements, no training formula more than {self.largest}"
+            return dict.fromkeys(group.texts.tolist(), why)
+        most = group.amounts.max(axis=0)
+        doubtful = (self.held[group.numbers].min(axis=0) < FEW) | (most > self.limit[size])
+        if size > 1:
+            doubtful |= most > (self.fraction[size] + 1e-9) * group.amounts.sum(axis=0)
+        if not doubtful.any():
+            return {}
+        some = group.take(np.flatnonzero(doubtful))
+        reasons = map(self._reason, some.numbers.T, some.amounts.T, some.common_divisor())
+        found = zip(some.texts.tolist(), reasons, strict=True)
+        return {text: reason for text, reason in found if reason}
+
+    def _reason(self, numbers: Ints, amounts: Floats, divisor: float) -> str | None:
+        """Why a composition is outside, None if it is not after all."""
+        rare = numbers[np.argmin(self.held[numbers])]
+        if not (held := self.held[rare]):
+            return f"no training formula holds {self.symbols[rare]}"
+        size, at = len(numbers), int(np.argmax(amounts))
+        symbol, most = self.symbols[numbers[at]], amounts[at]
+        share = most / amounts.sum()
+        if most / divisor > self.limit[size]:
+            trained = f"the trained (at most {self.amount[size]:g})"
+            why = f"an amount of {most:g} for {symbol} is far beyond {trained}"
+            return why + self._slip(numbers, most)
+        if size > 1 and share > self.fraction[size] + 1e-9:
+            why = (
+                f"{most:g} {symbol} are {share:.1%} of the atoms; in 99.5% of the training formulas"
+                f" of {size} elements none has more than {self.fraction[size]:.1%}"
+            )
+            return why + self._slip(numbers, most)
+        if held < FEW:
+            formulas = (
+                "one training formula holds" if held == 1 else f"{held} training formulas hold"
+            )
+            return f"only {formulas} {self.symbols[rare]}"
+        return None
+
+    @staticmethod
+    def _slip(numbers: Ints, most: float) -> str:
+        """What an amount so large may have been meant as."""
+        if most >= 10 and {1, 8} <= set(numbers.tolist()):
+            return ": is the · of an adduct missing?"
+        return ": did you mean the letter O?" if "0" in f"{most:.0f}" else ""
 
 
 def distinct(group: Compositions) -> tuple[Compositions, Ints]:
@@ -875,7 +961,7 @@ class CompositionFeaturizer(PythonModel):
 
         Args:
             context: model_config {"featurizers": [class names], "element_property_preset": name},
-                artifacts {"tables": path of the .npz}.
+                artifacts {"tables": path of the .npz, "domain": of the JSON if trained}.
 
         Raises:
             ValueError: the tables were made for another configuration.
@@ -892,6 +978,8 @@ class CompositionFeaturizer(PythonModel):
             self.labels = self.matminer.feature_labels()
         known = {symbol: number for number, symbol in enumerate(self.symbols) if number}
         self.parser = Parser(known | {"D": 1, "T": 1})  # as pymatgen
+        trained_on = context.artifacts.get("domain")  # known to training alone
+        self.domain = Domain(trained_on, self.symbols) if trained_on else None
 
     def featurize(
         self, formulas: Sequence[object]
@@ -908,12 +996,22 @@ class CompositionFeaturizer(PythonModel):
             index: for each accepted row, its row in features.
             rejected: for every other row, the reason.
         """
+        return self.examine(formulas)[:4]
+
+    def examine(
+        self, formulas: Sequence[object]
+    ) -> tuple[Floats, list[int], list[int], dict[int, str], dict[int, str]]:
+        """As `featurize`, and for each accepted row that is outside the domain, why."""
         rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
         given = cast("list[str]", [formulas[row] for row in rows])
         number = {text: k for k, text in enumerate(dict.fromkeys(given))}
         text_of_row = np.fromiter(map(number.__getitem__, given), np.intp, len(given))
 
         groups, why = self.parser.parse(list(number))
+        outside: dict[int, str] = {}  # by text
+        if self.domain is not None:
+            for group in groups:
+                outside |= self.domain.outside(group)
         place = np.full(len(number), -1, np.intp)  # of each distinct text in features
         placed = place_distinct(groups, place)
         features = np.empty((sum(len(where) for _, where in placed), len(self.labels)))
@@ -933,7 +1031,10 @@ class CompositionFeaturizer(PythonModel):
             for row in sorted(set(range(len(formulas))).difference(kept)):
                 text = text_of.get(row)
                 rejected[row] = not_text(formulas[row]) if text is None else why[text]
-        return features, kept, index[accepted].tolist(), rejected
+        if outside:
+            texts = zip(rows, text_of_row.tolist(), accepted.tolist(), strict=True)
+            outside = {row: outside[text] for row, text, fit in texts if fit and text in outside}
+        return features, kept, index[accepted].tolist(), rejected, outside
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """MLflow's face of `featurize`.
