@@ -91,8 +91,9 @@ def show(predictions: "Predictions") -> None:
             table.add_row(formula, f"[red]{predictions.rejected[row]}[/red]", "")
         else:
             std = predictions.std[row]
+            mark = " !" if row in predictions.outside else ""
             table.add_row(
-                formula, f"{predictions.values[row]:.4f}", f"{std:.4f}" if std == std else ""
+                formula + mark, f"{predictions.values[row]:.4f}", f"{std:.4f}" if std == std else ""
             )
     Console().print(table)
     explain(predictions)
@@ -109,6 +110,8 @@ def explain(predictions: "Predictions") -> None:
             f"Python {worker['python']}; seconds: {seconds}",
             err=True,
         )
+    for row, reason in predictions.outside.items():
+        click.echo(f"! {predictions.formulas[row]}, outside the training data: {reason}", err=True)
     if predictions.stale:
         click.echo("The registry was away: the last known version answered.", err=True)
     for warning in predictions.warnings:

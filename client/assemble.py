@@ -26,6 +26,7 @@ def predictions(formulas: list[Any], answers: list[Part], said: Answer) -> Predi
         values=values,
         std=std,
         rejected=_rejected(formulas, answers),
+        outside=_by_row("outside", answers),
         property=said["property"],
         unit=said["unit"],
         model=said["model"],
@@ -53,7 +54,14 @@ def features(formulas: list[Any], answers: list[Part]) -> Features:
 
 
 def _rejected(formulas: list[Any], answers: list[Part]) -> dict[int, str]:
-    rejected = not_text(formulas)
-    for shard, answer in answers:
-        rejected |= {shard.rows[int(row)]: why for row, why in answer["rejected"].items()}
-    return dict(sorted(rejected.items()))
+    return dict(sorted((not_text(formulas) | _by_row("rejected", answers)).items()))
+
+
+def _by_row(what: str, answers: list[Part]) -> dict[int, str]:
+    """What the answers say of single rows, by index into all formulas, in order."""
+    said = {
+        shard.rows[int(row)]: why
+        for shard, answer in answers
+        for row, why in answer.get(what, {}).items()
+    }
+    return dict(sorted(said.items()))

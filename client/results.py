@@ -30,6 +30,8 @@ class Predictions:
         workers: host, python, pid, task, cold and seconds, one for each task.
         stale: the registry was away and a worker's last known version answered.
         warnings: what a worker found worth saying, each once.
+        outside: reason by index into ``formulas`` for rows far from all that the model was trained
+            on: their values are guesses. Empty also where training left no record of that.
     """
 
     formulas: Sequence[Any]
@@ -43,6 +45,7 @@ class Predictions:
     workers: list[dict[str, Any]]
     stale: bool = False
     warnings: list[str] = field(default_factory=list)
+    outside: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.formulas)
@@ -59,6 +62,8 @@ class Predictions:
             else:
                 spread = f" ± {self.std[row]:.3f}" if self.std[row] == self.std[row] else ""
                 lines.append(f"  {formula}: {self.values[row]:.4f}{spread}{unit}")
+                if row in self.outside:
+                    lines[-1] += f" (outside the training data: {self.outside[row]})"
         if len(self) > _SHOWN:
             lines.append(f"  … and {len(self) - _SHOWN:,} more")
         return "\n".join(lines)
@@ -73,6 +78,7 @@ class Predictions:
                 value, std = float(self.values[row]), float(self.std[row])
                 rows.append(
                     {"formula": formula, "value": value, "std": std if std == std else None}
+                    | ({"outside": self.outside[row]} if row in self.outside else {})
                 )
         return {
             "predictions": rows,
@@ -87,7 +93,7 @@ class Predictions:
         }
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A frame with columns formula, the property, its std, and rejected (None where accepted).
+        """A frame with columns formula, the property, its std, rejected, outside (None where not).
 
         Raises:
             ImportError: pandas, which the client does not need otherwise, is not installed.
@@ -101,6 +107,7 @@ class Predictions:
                 value: self.values,
                 f"{value}_std": self.std,
                 "rejected": [self.rejected.get(row) for row in range(len(self))],
+                "outside": [self.outside.get(row) for row in range(len(self))],
             }
         )
         frame.attrs = {"unit": self.unit, "model": self.model, "featurizer": self.featurizer}

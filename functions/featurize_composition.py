@@ -26,8 +26,10 @@ def featurize_composition(
         ``features``: base64 of a compressed ``.npz`` holding ``features``, float64 of shape
         (n_accepted, n_features); ``labels`` of its columns; ``rows``: index into ``formulas`` of
         each accepted row;
-        ``rejected``: reason by row, the row as text; ``featurizer``: name, version, run_id,
-        schema; ``loading``: cold, stale, seconds, warnings; ``seconds`` of featurizing alone.
+        ``rejected``: reason by row, the row as text; ``outside``: the same for accepted rows far
+        from all that the model was trained on (empty if that is not known); ``featurizer``:
+        name, version, run_id, schema; ``loading``: cold, stale, seconds, warnings; ``seconds`` of
+        featurizing alone.
 
     Raises:
         TypeError: ``formulas`` is not a list.
@@ -40,11 +42,16 @@ def featurize_composition(
         )
     featurizer = models.load(name, version)
     started = time.perf_counter()
-    features, rows, index, rejected = featurizer.model.featurize(formulas)
+    if hasattr(featurizer.model, "examine"):
+        features, rows, index, rejected, outside = featurizer.model.examine(formulas)
+    else:  # published before there were domains
+        features, rows, index, rejected = featurizer.model.featurize(formulas)
+        outside = {}
     result = {
         "features": encoded(features[index]) if encode else features,
         "rows": rows,
         "rejected": {str(row): reason for row, reason in rejected.items()},
+        "outside": {str(row): reason for row, reason in outside.items()},
         "featurizer": featurizer.version.as_json(),
         "loading": featurizer.loading(),
     }

@@ -25,9 +25,10 @@ def predict(
 
     Returns:
         ``values`` and ``std`` (over the trees; None where the estimator has none), in ``unit``, one
-        per accepted row; ``property``; ``rows`` and ``rejected``, carried through; ``featurizer``
-        and ``model``: name, version, run_id, schema; ``worker``: host, python, pid, task, cold,
-        seconds; ``stale``: the registry was away and the last known version answered; ``warnings``.
+        per accepted row; ``property``; ``rows``, ``rejected`` and ``outside``, carried through;
+        ``featurizer`` and ``model``: name, version, run_id, schema; ``worker``: host, python, pid,
+        task, cold, seconds; ``stale``: the registry was away and the last known version answered;
+        ``warnings``.
 
     Raises:
         ValueError: ``[bad-features]``: ``featurized`` is not of that form.
@@ -54,6 +55,7 @@ def predict(
         "unit": model.version.tags.get("unit"),
         "rows": rows,
         "rejected": featurized.get("rejected", {}),
+        "outside": featurized.get("outside", {}),
         "featurizer": featurizer,
         "model": model.version.as_json(),
         "worker": {

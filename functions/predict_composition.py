@@ -21,7 +21,8 @@ def predict_composition(
         version: an alias, a stage (older registries) or a version number.
 
     Returns:
-        What ``predict`` returns, ``rows`` and ``rejected`` being indexes into ``formulas``.
+        What ``predict`` returns; ``rows``, ``rejected`` and ``outside`` are indexes into
+        ``formulas``.
 
     Raises:
         TypeError, RuntimeError: as its two steps do.

@@ -27,6 +27,8 @@ Featurized = tuple[np.ndarray, list[int], list[int], dict[int, str]]
 
 class _LoadedFeaturizer(Protocol):
     labels: list[str]
+    symbols: list[str]
+    parser: Any
 
     def featurize(self, formulas: list[object]) -> Featurized: ...
 

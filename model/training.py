@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
+from .domain import with_domain
 from .estimators import CrossValidation, cross_validate, fit, make_pipeline
 from .featurizer import Featurizer, build_featurizer
 from .options import USELESS_R2, TrainOptions
@@ -123,6 +124,7 @@ def _train(
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
     matrix = _featurize(featurizer, data, unusable, options.skip_bad_rows)
+    featurizer = with_domain(featurizer, data.formulas, folder)
     clock.lap("featurize")
     pipeline = make_pipeline(options.estimator, options.size, options.seed)
     judged = _judge(pipeline, matrix, options, report)

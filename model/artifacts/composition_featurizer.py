@@ -19,10 +19,14 @@ power goes through the C library's ``pow``, as Python's ``**`` does. Tests compa
 
 from __future__ import annotations
 
+import html
 import itertools
+import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import mlflow
@@ -47,27 +51,111 @@ PARSE_BLOCK = 8192  # formulas parsed together
 MAX_KEPT = 100_000  # tokens and brackets remembered between calls, a few MB
 WORK_BLOCK = 1 << 15  # floats of one work array, so that it stays in the processor's cache
 
-# ---- One formula ---------------------------------------------------------------------------
+# ---- One formula: from foreign text to the characters of the grammar -----------------------
 
 
 class FormulaError(ValueError):
     """A text that is not a composition; the message says why in words a chemist understands."""
 
 
+class Memo(dict[str, Any]):
+    """What a function made of each text so far."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, text: str) -> Any:
+        value = self[text] = self.make(text)
+        return value
+
+
+DOTS = "·•∙⋅∗⁎⦁・ㆍ‧˙●◦∘⋆⚫⸱⸳ᐧ×✕✖⨯⨉"  # of adducts; the first stands for all
+DASHES = "‐‑‒–—―−⁃"
+MARK = "\0"  # where markup was: it keeps a subscript apart from a number that follows it
+MARKUP = re.compile(
+    r"</?(?:sub|inf)\b[^<>]*>|\$|\\[,;:! ()]"
+    r"|\\(?:mathrm|mathsf|mathbf|mathit|textrm|text|rm|ce|ch|left|right)(?![a-z])"
+    r"|\\[dt]?frac\{(?P<over>[0-9]+)\}\{(?P<under>[0-9]+)\}"
+    r"|_\{(?P<braced>[^{}]*)\}|_(?=[0-9.])|~(?P<tilded>[0-9.]+)~"
+    r"|(?P<subscript>[₀-₉]+(?:\.[₀-₉]+)*)|(?P<sup></?sup\b[^<>]*>)|\\(?P<command>[a-z]+)"
+)
+COMMANDS = {"cdot": "·", "cdotp": "·", "bullet": "·", "times": "·", "ast": "·", "delta": "δ"}
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+
+def one_character(character: str) -> str:
+    """What a character stands for in the grammar, where it stands for anything.
+
+    Full-width, mathematical and other forms of ASCII become ASCII, ½ becomes " 1/2", and what
+    cannot be seen vanishes. Superscripts stay: they are charges or isotopes, never amounts.
+    """
+    if character.isascii() or "₀" <= character <= "₉":
+        return character
+    if character in DOTS:
+        return DOTS[0]
+    if character in DASHES:
+        return "-"
+    if character in "⁄∕":
+        return "/"
+    if unicodedata.category(character) == "Cf" or character in "\ufe0e\ufe0f":
+        return ""
+    kind = unicodedata.decomposition(character).partition(" ")[0]
+    form = unicodedata.normalize("NFKC", character)
+    if kind == "<fraction>":
+        form = " " + form
+    if kind in {"<super>", "<circle>", "<square>"} or form == character:
+        return character
+    return "".join(map(one_character, form))
+
+
+CHARACTERS = Memo(one_character)  # at most one entry for each character there is
+
+
+def without_markup(found: re.Match[str]) -> str:
+    """What a piece of HTML, LaTeX or Markdown leaves in the text."""
+    if found["sup"]:
+        return "^"
+    if command := found["command"]:
+        return COMMANDS.get(command, "\\" + command)
+    if found["over"]:
+        return f" {found['over']}/{found['under']}"
+    inside = found["braced"] or found["tilded"] or found["subscript"] or ""
+    return MARK + inside.translate(SUBSCRIPTS) + MARK
+
+
+def tidy(text: str) -> str:
+    """A formula without markup, in the characters of the grammar."""
+    if MARK in text:
+        return text
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isascii():
+        text = "".join(map(CHARACTERS.__getitem__, text))
+    text = MARKUP.sub(without_markup, text)
+    if MARK in text:
+        text = re.sub(f"(?<=[0-9]){MARK}+(?=\\.?[0-9])", " ", text).replace(MARK, "")
+        text = re.sub(r"^\s*\{([^{}]*)\}\s*$", r"\1", text)  # \ce{...}
+    return text
+
+
+# ---- One formula: the grammar --------------------------------------------------------------
+
+NUMBER = r"(?:[0-9]+(?:\.[0-9]+|\.(?!\s*[A-Z(\[{]))?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+FACTOR = rf"(?:(?:[0-9]+\s+)?[0-9]+\s*/\s*[0-9]+|{NUMBER})"  # 2½ is 2 1/2 by now
+STOP = r"\.(?=\s*[A-Z(\[{])"  # "NaCl.H2O": no decimal begins here
+TIMES = (  # "CuSO4 x 5H2O": an x that stands free, or before a number of waters
+    rf"(?:(?<=\s)[xX](?=\s+{FACTOR}\s*[A-Z(\[{{])|(?<=\s)x(?={FACTOR}\s*[A-Z(\[{{])"
+    rf"|(?<=[0-9)\]}}])x(?=\s*{FACTOR}\s*[HD]2O))"
+)
 PIECE = re.compile(
-    r"(?:(?P<symbol>[A-Z][a-z]*)|(?P<close>[)\]}])|(?P<dot>[·•⋅∙*]))"
-    r"[\s@]*(?P<amount>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)?"
-    r"|(?P<open>[(\[{])|[\s@]+|(?P<other>.)",
+    r"(?:(?P<symbol>[A-WYZ][a-z]*|X[a-z]+)|(?P<close>[)\]}]))"
+    rf"(?:(?P<gap>\s*)(?P<amount>{NUMBER}))?"
+    rf"|(?:(?P<dot>[·*]|{STOP}|{TIMES})\s*|^\s*(?=[0-9.]))(?P<factor>{FACTOR})?"
+    r"|(?P<open>[(\[{])|\s+|@(?=\s*C[1-9][0-9])|(?P<other>.)",
     re.DOTALL,
 )
 PAIRS = {"(": ")", "[": "]", "{": "}"}
-HINTS = {
-    "-": "amounts must be positive, and charges are not part of a composition",
-    "+": "charges are not part of a composition",
-    "/": "write a fraction as a decimal",
-    ".": "write an adduct with · or *",
-}
 
 
 def merge(terms: Iterable[tuple[str, float]], factor: float) -> Terms:
@@ -81,7 +169,8 @@ def merge(terms: Iterable[tuple[str, float]], factor: float) -> Terms:
 class Reader:
     """A formula being read: the terms of the innermost open bracket, and what is around it.
 
-    An adduct ("·5H2O") is a bracket too, open from its dot to the next dot or the end.
+    An adduct ("·5H2O") is a bracket too, open from its dot to the next dot or the end; so is a
+    first part with a factor in front ("2CaO·SiO2").
     """
 
     def __init__(self) -> None:
@@ -114,9 +203,16 @@ class Reader:
             sign, place = self.outer[-1][:2]
             raise FormulaError(f"{sign!r} at position {place} is not closed")
 
+    def open_part(self, dot: str, place: int, factor: float) -> None:
+        """A dot is read, with the factor behind it."""
+        self.end_part()
+        if not self.terms:
+            raise FormulaError(f"{dot!r} at position {place} follows nothing")
+        self.open(dot, place, factor)
+
 
 def parse_terms(text: str, known: dict[str, int]) -> Terms:
-    """Read one formula: brackets, fractions, adducts (CuSO4·5H2O), subscripts, spaces.
+    """Read one tidy formula: brackets, decimals, adducts and factors in front, spaces.
 
     Amounts are multiplied and added in pymatgen's order: brackets from the inside out, an adduct
     as a bracket of its own.
@@ -129,62 +225,219 @@ def parse_terms(text: str, known: dict[str, int]) -> Terms:
         FormulaError: names the symbol or the place (counted from 1).
     """
     reader = Reader()
-    for piece in PIECE.finditer(text.translate(SUBSCRIPTS)):
+    for piece in PIECE.finditer(text):
         place = piece.start() + 1
-        amount = amount_of(piece)
         if symbol := piece["symbol"]:
             if symbol not in known:
-                raise FormulaError(f"{symbol!r} at position {place} is not an element")
-            reader.terms.append((symbol, amount))
+                raise FormulaError(f"{symbol!r} at position {place} {no_element(symbol, known)}")
+            reader.terms.append((symbol, amount_of(piece)))
         elif sign := piece["open"]:
             reader.open(sign, place)
         elif sign := piece["close"]:
-            reader.close_sign(sign, place, amount)
+            reader.close_sign(sign, place, amount_of(piece))
         elif dot := piece["dot"]:
-            reader.end_part()
-            if not reader.terms:
-                raise FormulaError(f"{dot!r} at position {place} follows nothing")
-            reader.open(dot, place, amount)
+            reader.open_part(dot, place, factor_of(piece))
+        elif piece["factor"]:
+            reader.open(piece["factor"], piece.start("factor") + 1, factor_of(piece))
         elif other := piece["other"]:
-            raise FormulaError(f"{other!r} at position {place} {why_not(other)}")
+            raise FormulaError(f"{other!r} at position {place} {why_not(text, piece.start())}")
     reader.end_part()
     return merge(reader.terms, 1.0)
 
 
 def amount_of(piece: re.Match[str]) -> float:
-    """The amount behind an element or bracket: 1 where none is written, never zero or infinite."""
-    if piece["amount"] is None:
+    """The amount behind an element or bracket: 1 where none is written."""
+    text = piece["amount"]
+    if text is None:
         return 1.0
-    amount = float(piece["amount"])
-    if not 0.0 < amount < float("inf"):
-        where = f"the amount {piece['amount'][:20]} at position {piece.start('amount') + 1}"
-        raise FormulaError(f"{where} is {'zero' if amount == 0 else f'over {MAX_AMOUNT:g}'}")
-    return amount
+    if piece["gap"] and re.match(r"[A-Z(\[{]", piece.string[piece.end() :]):
+        raise FormulaError(
+            f"the amount {text[:20]} at position {piece.start('amount') + 1} stands between two"
+            " elements: close the space before it, or write an adduct with ·"
+        )
+    return number(text, piece.start("amount") + 1)
 
 
-def why_not(character: str) -> str:
-    """Why a character has no place in a formula, as the end of a sentence."""
-    if character in "0123456789":
-        return "is an amount that follows no element"
-    if character in HINTS:
-        return f"is not part of a formula: {HINTS[character]}"
-    if character.islower():
-        return "is not an element: a symbol begins with a capital letter"
+def factor_of(piece: re.Match[str]) -> float:
+    """The factor in front of a part, perhaps a fraction or a mixed number: 1 where none is."""
+    text, place = piece["factor"], piece.start("factor") + 1
+    if text is None:
+        return 1.0
+    above, _, below = text.partition("/")
+    if not below:
+        return number(text, place)
+    *whole, over = [number(part, place) for part in above.split()]
+    return sum(whole) + over / number(below.strip(), place)
+
+
+def number(text: str, place: int) -> float:
+    """A number as written: never zero or infinite, and without a 0 that may be the letter O."""
+    value = float(text)
+    where = f"the amount {text[:20]} at position {place}"
+    if text[0] == "0" and text[1:2] not in {".", "e", "E"}:
+        wrong = "begins with 0" if len(text) > 1 else "is zero"
+        raise FormulaError(f"{where} {wrong}: did you mean the letter O?")
+    if not 0.0 < value < float("inf"):
+        raise FormulaError(f"{where} is {f'over {MAX_AMOUNT:g}' if value else 'zero'}")
+    return value
+
+
+# ---- One formula: what is refused, and what to write instead -------------------------------
+
+VARIABLE = r"(?:(?![φ])[a-zα-ω](?![a-z])|delta)"
+WHY_NOT = [  # why a character has no place in a formula, by what the text is from there on
+    (rf"[0-9.]*\s*[-+±∓]+\s*\(?[0-9.]*\s*{VARIABLE}", "holds a variable: write a number"),
+    (r"[0-9.]+\s*[-+]", "belongs to a charge: charges are not part of a composition"),
+    (r"(?<=[(\[{])[0-9]+[)\]}]", "is an uncertainty or a charge: leave it out"),
+    (r"0(?![0-9.])", "is no amount here: did you mean the letter O?"),
+    (
+        r"[0-9]",
+        "is an amount that follows no element: an adduct is written with · (CuSO4·5H2O), and"
+        " isotopes are not part of a composition",
+    ),
+    (
+        r"-\s*[0-9.]+\s*[A-Z(\[{]",
+        "is not part of a formula: amounts must be positive, and an adduct is written with ·",
+    ),
+    (r"[-+]\s*[a-z]", "is not part of a formula: leave names and labels out"),
+    (r"-\s*[A-Z(\[{]", "is not part of a formula: write the elements with amounts, no dashes"),
+    (r"[-+±]", "is not part of a formula: charges are not part of a composition"),
+    (r"[\^⁰¹²³⁴-⁹⁺⁻]", "is not part of a formula: charges and isotopes are left out"),
+    (
+        r"[,;|&]|/\s*[A-Z(\[{]",
+        "is not part of a formula: write one formula a row, and every element with its amount",
+    ),
+    (r"/", "is not part of a formula: write a fraction as a decimal"),
+    (r"\.", "is not part of a formula: write an adduct with · or *"),
+    (r":", "is not part of a formula: write an adduct with ·, a dopant as an amount"),
+    (r"@", "is not part of a formula: a composite has no composition; write the amounts"),
+    (r"%", "is not part of a formula: amounts are numbers of atoms"),
+    (r"[=#>→⇌]", "is not part of a formula: neither reactions nor SMILES are read"),
+    (r"[□☐]", "is not part of a formula: leave vacancies out"),
+    (r"^\s*(?:[α-ω]|[a-w]-|(?:alpha|beta|gamma|delta)\b)", "is a phase label: leave it out"),
+    (VARIABLE, "is a variable: write a number"),
+    (r"[a-z]", "is not an element: a symbol begins with a capital letter"),
+]
+CURIOUS = re.compile(r"[^A-Za-z0-9]|I[IV]|OAc|^[0-9]")  # only such texts can be foreign or misread
+PLACEHOLDERS = {"A", "M", "R", "X", "L", "Q", "Ln", "RE", "REE", "TM", "Me", "Et", "Ph", "Bu"}
+ANIONS = {"H", "C", "N", "O", "F", "P", "S", "Cl", "Se", "Br", "Te", "I"}
+WHY_NOT_READ = [(re.compile(pattern), reason) for pattern, reason in WHY_NOT]
+
+COUNT = r"(?:[1-9]|[12][0-9]|3[0-6])"  # how many molecules an adduct may have
+MOLECULE = (  # what a chemist adds with a dot: water, ammonia, acids, gases, organic molecules
+    r"(?:[HDT]2[O0]2?|HDO|OH2|HOH|N[HD]3|N2H4|NH2OH|[HD](?:F|Cl|Br|I)|HNO3|H2SO4|H3PO4|H2S|[CS]O2"
+    r"|CCl4|CS2|(?=[A-Z0-9()]*?H)[HNO(]*[0-9]*C(?:[0-9CHDNOFIPS()]|Cl|Br)*)"
+)
+END_OF_PART = r"(?=[ \t]*(?:[·*.)\]}]|x\s|\n|\Z))"
+ADDUCT_OR_DECIMAL = re.compile(  # CuSO4.5H2O, NaCl.2H2O
+    rf"\.(?P<count>{COUNT})[ \t]*(?=[HDTNCSO(])"
+    rf"(?:{MOLECULE}|\({MOLECULE}\)[0-9]*){END_OF_PART}"
+)
+AMOUNT_BEFORE = re.compile(r"[A-Za-z)\]}](?:[1-9][0-9]*|\s*)\Z")  # neither Na0.5 nor ·1.5
+PART_OR_DECIMAL = re.compile(  # CaO.6Al2O3, KCl.2MgCl2: the element before the stop ends the part
+    r"(?P<last>[A-Z][a-z]?)(?:[0-9]*[)\]}])?[ \t]*(?:[2-9]|[1-9][0-9]+)?[ \t]*"
+    rf"\.(?P<count>{COUNT})[ \t]*(?=[A-Z])(?:[A-Z][a-z]?[0-9]*|[()])*?(?P=last)[0-9]*"
+    rf"(?:\)[0-9]*)?{END_OF_PART}"
+)
+ROMAN = re.compile(
+    r"(?<=\S)\s*(?P<it>[(\[{]\s*(?:I{1,3}|IV|VI{0,3})\s*[)\]}])|(?<=[A-Za-z])(?P<bare>II+|IV)(?![a-z])"
+)
+ABBREVIATION = re.compile(r"O(?:Ac(?![0-9])|(?:Pr|Ts)(?=[)\]}]))")
+MISREAD = [  # what the grammar would read, and a chemist means otherwise
+    (
+        re.compile(r"(?P<it>,)(?=[0-9])"),
+        "is not part of a formula: write a decimal with a point, and one formula a row",
+    ),
+    (
+        re.compile(r"\S\s*(?P<it>[\t\n\r\v\f\x85\u2028\u2029])\s*\S"),
+        "breaks the line: write one formula a row",
+    ),
+    (ROMAN, "reads as an oxidation number: leave it out, or write elements without brackets"),
+    (
+        re.compile(
+            r"(?<=\S)(?P<it>\s*[(\[{]\s*(?:[A-Z][a-z]?|[BDFP][0-9]+|C[1-5]?[0-9])\s*[)\]}])"
+            r"(?=\s*(?:$|[·*]))|^\s*[A-Z][a-z]?[^\s]*[A-Z][^\s]*(?P<bare>\s+[A-Z][a-z]?)\s*$"
+        ),
+        "reads as a phase label: leave it out, or write the element without brackets and spaces",
+    ),
+    (
+        re.compile(r"(?P<it>[(\[{]\s*(?![xyznδ]\s*[)\]}])[a-zα-ω][^()\[\]{}]*[)\]}])"),
+        "is a state, a phase or an oxidation number: leave it out",
+    ),
+    (
+        re.compile(
+            rf"^\s*{FACTOR}\s*(?:[^\s·*]+(?P<it>\s+[A-Z(\[{{])|\S*[)\]}}][0-9]*(?P<bare>\.[0-9]+[(\[{{]))"
+        ),
+        "follows a number in front of a formula: write · between its parts",
+    ),
+    (
+        re.compile(r"^\s*(?P<it>[0-9]+)\s*[A-Z][a-z]?\s*$"),
+        "counts nothing: isotopes are not part of a composition",
+    ),
+    (ABBREVIATION, "is an abbreviation: write its atoms (acetate as CH3COO)"),
+]
+
+
+def check_meaning(text: str) -> None:
+    """Refuse what could be read, but is likely to mean something else.
+
+    Raises:
+        FormulaError: names the place, and what to write instead.
+    """
+    stops = (ADDUCT_OR_DECIMAL, PART_OR_DECIMAL) if "." in text else ()
+    for dot in itertools.chain.from_iterable(pattern.finditer(text) for pattern in stops):
+        stop, end = dot.start("count") - 1, dot.end("count")
+        if AMOUNT_BEFORE.search(text[:stop]):
+            zeros = "00" if dot["count"] in {"1", "2", "3"} else "0"  # too many for an adduct
+            raise FormulaError(
+                f"the stop at position {stop + 1} may begin an adduct or decimals: write"
+                f" {text[:stop]}·{text[stop + 1 :]}"
+                f" or {text[:end]}{zeros}{text[end:]}"
+            )
+    for pattern, reason in MISREAD:
+        if found := pattern.search(text):
+            group = next((name for name, part in found.groupdict().items() if part), 0)
+            it = found[group].strip() or found[group]
+            place = found.start(group) + found[group].index(it) + 1
+            raise FormulaError(f"{it!r} at position {place} {reason}")
+
+
+def why_not(text: str, at: int) -> str:
+    """Why the character at a place of a text cannot be read, as the end of a sentence."""
+    for pattern, reason in WHY_NOT_READ:
+        if pattern.match(text, at):
+            return reason
+    if text[at].isalpha():
+        name = unicodedata.name(text[at], "a letter of another script").lower()
+        return f"is not a Latin letter but {name}"
     return "is not part of a formula"
+
+
+def no_element(symbol: str, known: dict[str, int]) -> str:
+    """What a capital letter with those behind it is, if not an element."""
+    if symbol[:-1] in known and symbol[-1] in "xyznmd":
+        return f"is not an element: if {symbol[-1]!r} is a variable, write a number"
+    if symbol in PLACEHOLDERS:
+        return "is not an element: write those that it stands for"
+    for cut in range(1, len(symbol)):
+        if symbol[:cut] in known and (anion := symbol[cut:].title()) in ANIONS:
+            return f"is not an element: did you mean {symbol[:cut]}{anion}?"
+    return "is not an element"
 
 
 def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
     """Atomic numbers and amounts of one formula, in order of first appearance.
 
     D and T count as H, as in matminer. Equal to pymatgen's
-    ``Composition(text).element_composition`` wherever pymatgen reads the text too.
+    ``Composition(text).element_composition`` wherever pymatgen reads the text too and it cannot
+    mean anything else (`check_meaning`).
 
     Raises:
         FormulaError: as `parse_terms`; also for empty texts, long ones, amounts out of bounds.
     """
     if len(text) > MAX_TEXT:
         raise FormulaError(f"a formula has at most {MAX_TEXT} characters; this one has more")
-    terms = parse_terms(text, known)
+    terms = parse_foreign(text, known) if CURIOUS.search(text) else parse_terms(text, known)
     if not terms:
         raise FormulaError("the formula is empty")
     kept = [(known[symbol], amount) for symbol, amount in terms if amount >= MIN_AMOUNT]
@@ -198,6 +451,22 @@ def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
     return list(amounts.items())
 
 
+def parse_foreign(text: str, known: dict[str, int]) -> Terms:
+    """The terms of a text that is more than symbols and whole amounts.
+
+    Raises:
+        FormulaError: as `parse_terms` and `check_meaning`; with what was read, if places differ.
+    """
+    tidied = tidy(text)
+    try:
+        check_meaning(tidied)
+        return parse_terms(tidied, known)
+    except FormulaError as error:
+        if len(tidied) == len(text):
+            raise
+        raise FormulaError(f"{error} (read as {tidied[:60]!r})") from None
+
+
 def not_text(formula: object) -> str:
     """The reason to reject what is not a string."""
     return f"a formula must be text, not {type(formula).__name__}"
@@ -208,19 +477,16 @@ def not_text(formula: object) -> str:
 TOKEN = re.compile(r"[A-Z][a-z]?[0-9.]*|\n|.")  # of plain formulas joined by newlines
 TERM = re.compile(r"([A-Z][a-z]?)([0-9.]*)")
 BRACKET = re.compile(r"\((?:[A-Z][a-z]?[0-9.]*)+\)[0-9.]*")  # with no other inside
+PLAIN_AMOUNT = re.compile(r"(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?")
+ODD = ("IV", "OAc")  # see MISREAD: of its rules, these and a stop concern what else is plain
 END, UNUSUAL = complex(0), complex(-1)  # the latter sends a formula to parse_formula
 
 
-class Memo(dict[str, Any]):
-    """What a function made of each text so far."""
-
-    def __init__(self, make: Callable[[str], Any]) -> None:
-        super().__init__()
-        self.make = make
-
-    def __missing__(self, text: str) -> Any:
-        value = self[text] = self.make(text)
-        return value
+def plain_amount(text: str) -> float:
+    """An amount that both readers read alike; ValueError for any other."""
+    if PLAIN_AMOUNT.fullmatch(text):
+        return float(text or 1)
+    raise ValueError(text)
 
 
 @dataclass
@@ -230,6 +496,13 @@ class Compositions:
     texts: Ints
     numbers: Ints
     amounts: Floats
+
+    def common_divisor(self) -> Floats:
+        """The greatest common divisor of whole amounts; 1 for others, and of a lone element."""
+        whole = (self.amounts == np.floor(self.amounts)).all(axis=0) & (len(self.numbers) > 1)
+        divisor = np.ones(len(self.texts))
+        divisor[whole] = np.gcd.reduce(self.amounts[:, whole].astype(np.int64), axis=0)
+        return divisor
 
     def take(self, which: npt.NDArray[Any]) -> Compositions:
         """Some of them, in the order asked."""
@@ -263,7 +536,7 @@ class Parser:
         if number is None:
             return END if symbol == "\n" else UNUSUAL
         try:
-            amount = float(token[len(symbol) :] or 1)
+            amount = plain_amount(token[len(symbol) :])
         except ValueError:
             return UNUSUAL
         return complex(number, amount) if MIN_AMOUNT <= amount <= MAX_AMOUNT else UNUSUAL
@@ -271,9 +544,12 @@ class Parser:
     def _bracket(self, bracket: str) -> str:
         """A bracket such as "(PO4)2" without it: "P2.0O8.0"; whatever is odd stays odd."""
         inside, _, factor = bracket[1:].rpartition(")")
+        terms = TERM.findall(inside)
+        if len(terms) == 1 or ROMAN.search("-" + bracket) or ABBREVIATION.search(bracket):
+            return "?"
         try:
-            times = float(factor or 1)
-            return "".join(f"{s}{float(a or 1) * times}" for s, a in TERM.findall(inside))
+            times = plain_amount(factor)
+            return "".join(f"{symbol}{plain_amount(a) * times}" for symbol, a in terms)
         except ValueError:
             return "?"
 
@@ -309,6 +585,11 @@ class Parser:
         # A text that would upset the joined one is sent to parse_formula by a token of its own.
         safe = [t if len(t) <= MAX_TEXT and "\n" not in t else "?" for t in texts]
         joined = "\n".join(safe)
+        for odd in ODD:
+            if odd in joined:
+                joined = joined.replace(odd, "?")
+        if "." in joined:
+            joined = ADDUCT_OR_DECIMAL.sub(r"?\g<0>", joined)
         if "(" in joined:
             brackets = self.brackets
             joined = BRACKET.sub(lambda found: brackets[found[0]], joined)
@@ -325,6 +606,83 @@ class Parser:
             ordered = np.sort(numbers[at], axis=0)
             once = (ordered[1:] != ordered[:-1]).all(axis=0)
             yield Compositions(rows[once], numbers[at[:, once]], amounts[at[:, once]])
+
+
+# ---- The domain: what a model was trained on -------------------------------------------------
+
+FEW = 5  # formulas that hold an element; with fewer, the model knows it hardly
+LONE = 8.0  # the largest amount of a lone element that means nothing: S8 is a molecule, H20 a slip
+
+
+class Domain:
+    """What the training formulas hold, from the JSON of ``model/domain.py``.
+
+    Attributes:
+        held: (119,), how many training formulas hold each element.
+        fraction, amount: by number of elements, the largest share of one element and the largest
+            amount (whole amounts without a common divisor).
+    """
+
+    def __init__(self, path: str, symbols: Sequence[str]) -> None:
+        about = json.loads(Path(path).read_text(encoding="utf-8"))
+        self.symbols = symbols
+        self.held = np.array([about["by_element"].get(symbol, 0) for symbol in symbols])
+        sizes = {int(size): bounds for size, bounds in about["by_size"].items()}
+        sizes.setdefault(1, {"fraction": 1.0, "amount": 1.0})
+        self.largest = max(sizes)
+        nearest = [max(k for k in sizes if k <= max(1, size)) for size in range(self.largest + 1)]
+        self.fraction = [sizes[size]["fraction"] for size in nearest]
+        self.amount = [sizes[size]["amount"] for size in nearest]
+        self.limit = [self.amount[0], max(self.amount[1], LONE), *self.amount[2:]]
+
+    def outside(self, group: Compositions) -> dict[int, str]:
+        """Why each composition of a group that is outside is so, by its text."""
+        size = len(group.numbers)
+        if size > self.largest:
+            why = f"it has {size} elements, no training formula more than {self.largest}"
+            return dict.fromkeys(group.texts.tolist(), why)
+        most = group.amounts.max(axis=0)
+        doubtful = (self.held[group.numbers].min(axis=0) < FEW) | (most > self.limit[size])
+        if size > 1:
+            doubtful |= most > (self.fraction[size] + 1e-9) * group.amounts.sum(axis=0)
+        if not doubtful.any():
+            return {}
+        some = group.take(np.flatnonzero(doubtful))
+        reasons = map(self._reason, some.numbers.T, some.amounts.T, some.common_divisor())
+        found = zip(some.texts.tolist(), reasons, strict=True)
+        return {text: reason for text, reason in found if reason}
+
+    def _reason(self, numbers: Ints, amounts: Floats, divisor: float) -> str | None:
+        """Why a composition is outside, None if it is not after all."""
+        rare = numbers[np.argmin(self.held[numbers])]
+        if not (held := self.held[rare]):
+            return f"no training formula holds {self.symbols[rare]}"
+        size, at = len(numbers), int(np.argmax(amounts))
+        symbol, most = self.symbols[numbers[at]], amounts[at]
+        share = most / amounts.sum()
+        if most / divisor > self.limit[size]:
+            trained = f"the trained (at most {self.amount[size]:g})"
+            why = f"an amount of {most:g} for {symbol} is far beyond {trained}"
+            return why + self._slip(numbers, most)
+        if size > 1 and share > self.fraction[size] + 1e-9:
+            why = (
+                f"{most:g} {symbol} are {share:.1%} of the atoms; in 99.5% of the training formulas"
+                f" of {size} elements none has more than {self.fraction[size]:.1%}"
+            )
+            return why + self._slip(numbers, most)
+        if held < FEW:
+            formulas = (
+                "one training formula holds" if held == 1 else f"{held} training formulas hold"
+            )
+            return f"only {formulas} {self.symbols[rare]}"
+        return None
+
+    @staticmethod
+    def _slip(numbers: Ints, most: float) -> str:
+        """What an amount so large may have been meant as."""
+        if most >= 10 and {1, 8} <= set(numbers.tolist()):
+            return ": is the · of an adduct missing?"
+        return ": did you mean the letter O?" if "0" in f"{most:.0f}" else ""
 
 
 def distinct(group: Compositions) -> tuple[Compositions, Ints]:
@@ -603,7 +961,7 @@ class CompositionFeaturizer(PythonModel):
 
         Args:
             context: model_config {"featurizers": [class names], "element_property_preset": name},
-                artifacts {"tables": path of the .npz}.
+                artifacts {"tables": path of the .npz, "domain": of the JSON if trained}.
 
         Raises:
             ValueError: the tables were made for another configuration.
@@ -620,6 +978,8 @@ class CompositionFeaturizer(PythonModel):
             self.labels = self.matminer.feature_labels()
         known = {symbol: number for number, symbol in enumerate(self.symbols) if number}
         self.parser = Parser(known | {"D": 1, "T": 1})  # as pymatgen
+        trained_on = context.artifacts.get("domain")  # known to training alone
+        self.domain = Domain(trained_on, self.symbols) if trained_on else None
 
     def featurize(
         self, formulas: Sequence[object]
@@ -636,12 +996,22 @@ class CompositionFeaturizer(PythonModel):
             index: for each accepted row, its row in features.
             rejected: for every other row, the reason.
         """
+        return self.examine(formulas)[:4]
+
+    def examine(
+        self, formulas: Sequence[object]
+    ) -> tuple[Floats, list[int], list[int], dict[int, str], dict[int, str]]:
+        """As `featurize`, and for each accepted row that is outside the domain, why."""
         rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
         given = cast("list[str]", [formulas[row] for row in rows])
         number = {text: k for k, text in enumerate(dict.fromkeys(given))}
         text_of_row = np.fromiter(map(number.__getitem__, given), np.intp, len(given))
 
         groups, why = self.parser.parse(list(number))
+        outside: dict[int, str] = {}  # by text
+        if self.domain is not None:
+            for group in groups:
+                outside |= self.domain.outside(group)
         place = np.full(len(number), -1, np.intp)  # of each distinct text in features
         placed = place_distinct(groups, place)
         features = np.empty((sum(len(where) for _, where in placed), len(self.labels)))
@@ -661,7 +1031,10 @@ class CompositionFeaturizer(PythonModel):
             for row in sorted(set(range(len(formulas))).difference(kept)):
                 text = text_of.get(row)
                 rejected[row] = not_text(formulas[row]) if text is None else why[text]
-        return features, kept, index[accepted].tolist(), rejected
+        if outside:
+            texts = zip(rows, text_of_row.tolist(), accepted.tolist(), strict=True)
+            outside = {row: outside[text] for row, text, fit in texts if fit and text in outside}
+        return features, kept, index[accepted].tolist(), rejected, outside
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """MLflow's face of `featurize`.

@@ -57,6 +57,14 @@ def test_predict_prints_a_table_for_a_person_and_who_answered_beside_it(run):
     assert "cold worker" in done.stderr
 
 
+def test_a_row_outside_the_training_data_is_marked_and_explained(run):
+    done = run("predict", "Fe2O3", "Fe203")
+    assert done.exit_code == 0, done.stderr
+    assert "Fe203 !" in done.stdout
+    assert "Fe2O3 !" not in done.stdout
+    assert "! Fe203, outside the training data: an amount of 203 for Fe" in done.stderr
+
+
 def test_both_chains_print_the_same_predictions(run):
     one, two = (run("predict", *FORMULAS, "--json", "--chain", c) for c in ("endpoint", "client"))
     assert json.loads(one.stdout)["predictions"] == json.loads(two.stdout)["predictions"]

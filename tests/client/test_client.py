@@ -186,6 +186,20 @@ def test_predictions_become_json_a_frame_and_a_line(client):
     assert "eV/atom" in shown
 
 
+@pytest.mark.parametrize("chain", ["endpoint", "client"])
+def test_a_row_outside_the_training_data_says_so_in_every_form(endpoint, chain):
+    with CompositionClient(endpoint=endpoint, chain=chain) as client:
+        predictions = client.predict(["Fe2O3", "xx", "Fe203", None, "U99999"])
+    assert list(predictions.outside) == [2, 4]
+    assert np.isfinite(predictions.values[[0, 2, 4]]).all()
+    why = predictions.outside[2]
+    assert "203 for Fe" in why
+    rows = predictions.to_dict()["predictions"]
+    assert [row.get("outside") for row in rows[:3]] == [None, None, why]
+    assert list(predictions.to_pandas()["outside"][:3]) == [None, None, why]
+    assert f"(outside the training data: {why})" in repr(predictions)
+
+
 def test_a_future_can_be_awaited(client):
     async def both():
         futures = [client.submit([f]) for f in ("NaCl", "Fe2O3")]

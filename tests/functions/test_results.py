@@ -191,3 +191,14 @@ def test_features_of_another_schema_are_refused(worker):
     featurized["featurizer"]["schema"] = "0" * 64
     with pytest.raises(RuntimeError, match=r"\[feature-schema-mismatch\].*featurize again"):
         predict(featurized)
+
+
+def test_a_row_far_from_all_training_formulas_has_a_value_and_says_so(worker):
+    asked = ["Fe2O3", "Fe203", "xx", "U99999"]
+    featurized = json.loads(json.dumps(featurize_composition(asked)))
+    assert list(featurized["outside"]) == ["1", "3"]
+    assert featurized["outside"]["1"].endswith("did you mean the letter O?")
+    for answer in (predict(featurized), predict_composition(asked)):
+        assert answer["outside"] == featurized["outside"]
+        assert answer["rows"] == [0, 1, 3]
+        assert all(value is not None for value in answer["values"])
