@@ -1,15 +1,12 @@
 """The command ``matminer-compute``: a thin face over the other rooms, which it imports lazily.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a typed
-error (one sentence), 2 usage.
+error (one sentence) or no formula that could be used, 2 usage.
 """
-
-from typing import Any
 
 import click
 
-from matminer_compute.errors import MatminerComputeError
-
+from .commands import Commands
 from .demo import demo
 from .endpoint import endpoint
 from .functions import functions
@@ -18,17 +15,7 @@ from .predict import featurize, predict
 from .register import register
 
 
-class _Commands(click.Group):
-    """Shows an error of ours as the sentence it is, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except MatminerComputeError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="matminer-compute")
 def main() -> None:
     """Predict materials properties from compositions on Globus Compute endpoints."""

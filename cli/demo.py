@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matminer_compute.errors import NoProductionVersion, RegistryError
+from matminer_compute.errors import NoProductionVersion
+from matminer_compute.errors.machine import files
 from matminer_compute.functions.worker.address import public_address
+
+from .terminal import Column, say, show
 
 if TYPE_CHECKING:
     from matminer_compute.client import CompositionClient, Predictions
@@ -55,19 +58,17 @@ def _alone(folder: Path) -> Iterator[None]:
 
     The lock is the system's: it ends with the process, however that ends.
     """
-    try:
+    with files(
+        f"The data folder {folder} cannot be written",
+        advice="set XDG_DATA_HOME to a folder that you may write",
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "demo.lock").open("w")
-    except OSError as error:
-        raise RegistryError(
-            f"The data folder {folder} cannot be written ({error.strerror}): set XDG_DATA_HOME to "
-            "a folder that you may write."
-        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            click.echo("Another demo is at work in this folder: waiting for it …", err=True)
+            say("Another demo is at work in this folder: waiting for it …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -84,7 +85,7 @@ def _production() -> "VersionInfo | None":
 def _train(rows: int) -> "VersionInfo":
     from matminer_compute.model import TrainOptions, promote, train
 
-    click.echo(f"Nothing is Production yet: training on {rows:,} formulas …", err=True)
+    say(f"Nothing is Production yet: training on {rows:,} formulas …")
     trained = train(TrainOptions(rows=rows, held_out=COMPOUNDS))
     promote(trained.published.version)
     version = _production()
@@ -98,33 +99,34 @@ def _timed(client: "CompositionClient") -> "tuple[Predictions, float]":
 
 
 def _show(predictions: "Predictions", version: "VersionInfo") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from matminer_compute.model import load_data
 
     frame = load_data("bundled").frame
     known = dict(zip(frame["formula"], frame["target"], strict=True))
     unseen = _held_out(version)
-    title = f"{predictions.property}, {predictions.unit}"
-    table = Table("compound", "predicted", "std over trees", "DFT", "error", title=title)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    columns = (
+        Column("compound"),
+        Column("predicted", digits=4),
+        Column("std", in_full="std over trees", digits=3, yields=True),
+        Column("DFT", digits=4),
+        Column("error", digits=3, yields=True),
+    )
+    rows: list[tuple[str, float, float, float, float]] = []
     for row, formula in enumerate(predictions.formulas):
-        value, std, dft = predictions.values[row], predictions.std[row], known[formula]
-        table.add_row(
-            formula if formula in unseen else f"{formula} *",
-            f"{value:.3f}",
-            f"{std:.3f}",
-            f"{dft:.3f}",
-            f"{value - dft:+.3f}",
+        value, std, dft = (
+            float(predictions.values[row]),
+            float(predictions.std[row]),
+            known[formula],
         )
-    Console().print(table)
+        rows.append(
+            (formula if formula in unseen else f"{formula} *", value, std, dft, value - dft)
+        )
+    show(columns, rows, f"{predictions.property}, {predictions.unit}")
     if not unseen.issuperset(COMPOUNDS):
-        click.echo("* may be among the rows that this model was trained on")
+        print("* may be among the rows that this model was trained on")
     mae, rmse = version.metrics.get("MAE"), version.metrics.get("RMSE")
     if mae is not None and rmse is not None:
-        click.echo(
+        print(
             f"Cross-validated on its training data: MAE {mae:.3f}, RMSE {rmse:.3f} {version.unit}."
         )
 
@@ -137,7 +139,7 @@ def _held_out(version: "VersionInfo") -> set[str]:
 
 def _explain(predictions: "Predictions", cold: float, warm: float) -> None:
     model, featurizer, worker = predictions.model, predictions.featurizer, predictions.workers[0]
-    click.echo(
+    print(
         f"Answered by {model['name']} version {model['version']} with {featurizer['name']} "
         f"version {featurizer['version']}, on worker {worker['pid']} of {worker['host']} "
         f"(Python {worker['python']}): {cold:.2f} s cold, {warm * 1000:.1f} ms warm."
@@ -149,7 +151,7 @@ def _point(version: "VersionInfo", bundle: Path) -> None:
 
     command = sys.argv[0] if Path(sys.argv[0]).name == "matminer-compute" else "matminer-compute"
     plots = mlflow.get_run(version.run_id).info.artifact_uri.removeprefix("file://")
-    click.echo(
+    print(
         f"\nRegistry  {public_address(os.environ['MLFLOW_TRACKING_URI'])}\n"
         f"Plots     {plots}/plots\n"
         f"Bundle    {bundle}\n"

@@ -5,8 +5,11 @@ from typing import Any
 
 import click
 
+from .commands import Commands
+from .terminal import say
 
-@click.group()
+
+@click.group(cls=Commands)
 def endpoint() -> None:
     """Set up a Globus Compute endpoint that runs the functions."""
 
@@ -36,13 +39,15 @@ def endpoint() -> None:
 )
 @click.option("--partition", help="Slurm's partition; the cluster's default one by default.")
 @click.option("--account", help="Whom Slurm charges; your default account by default.")
-@click.option("--walltime", default="01:00:00", show_default=True, help="Of one job, HH:MM:SS.")
-@click.option("--max-blocks", default=1, show_default=True, help="Jobs at once, a node each.")
+@click.option("--walltime", show_default="01:00:00", help="Of one job of Slurm's, HH:MM:SS.")
+@click.option(
+    "--max-blocks", type=int, show_default="1", help="Jobs of Slurm's at once, a node each."
+)
 @click.option("--workers-per-node", default=1, show_default=True, help="Workers, a core each.")
 @click.option(
     "--worker-init",
     metavar="CMD",
-    help="Shell text that activates the workers' environment; this one by default.",
+    help="Bash text that activates the workers' environment; this one by default.",
 )
 def init(name: str, bundle: Path, **options: Any) -> None:
     """Write the folder of the endpoint NAME, ready to be started.
@@ -53,7 +58,5 @@ def init(name: str, bundle: Path, **options: Any) -> None:
     from matminer_compute.registration import Bundle
 
     folder = init_endpoint(name, EndpointOptions(bundle=Bundle.load(bundle), **options))
-    click.echo(folder)
-    click.echo(
-        f"Look through its files, then run 'globus-compute-endpoint start {name}'.", err=True
-    )
+    print(folder)
+    say(f"Look through its files, then run 'globus-compute-endpoint start {name}'.")

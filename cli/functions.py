@@ -2,8 +2,10 @@
 
 import click
 
+from .commands import Commands
 
-@click.group()
+
+@click.group(cls=Commands)
 def functions() -> None:
     """Read the functions that run on an endpoint."""
 

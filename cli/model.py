@@ -11,6 +11,8 @@ import click
 
 from matminer_compute.model.__main__ import train
 
+from .commands import Commands
+
 if TYPE_CHECKING:
     from matminer_compute.model import Promotion, VersionInfo
 
@@ -20,7 +22,7 @@ _NAME = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def model() -> None:
     """Train, publish and promote models in the MLflow registry."""
     from matminer_compute.endpoint import registry_uri

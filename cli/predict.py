@@ -1,22 +1,26 @@
 """``matminer-compute predict`` and ``featurize``: what a caller uses."""
 
 import csv
-import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
 import click
 
+from matminer_compute.errors.machine import files, packages, whole_file
+
+from .formulas import asked
 from .session import client_options, open_client
+from .terminal import Column, print_json, say, show
 
 if TYPE_CHECKING:
     from matminer_compute.client import Features, Predictions
 
 
 @click.command()
-@click.argument("formulas", nargs=-1, required=True, metavar="FORMULA...")
+@click.argument("formulas", nargs=-1, metavar="FORMULA...")
 @client_options
 @click.option(
     "--chain",
@@ -34,17 +38,23 @@ def predict(
     as_json: bool,
     **which: Any,
 ) -> None:
-    """Predict the property of each FORMULA."""
+    """Predict the property of each FORMULA.
+
+    A - stands for standard input, a formula a line. A pipe gets tab-separated lines.
+    """
+    wanted = asked(formulas)
     with open_client(endpoint, bundle, **which) as client:
-        predictions = client.predict(formulas, timeout=timeout)
+        predictions = client.predict(wanted, timeout=timeout)
     if as_json:
-        click.echo(json.dumps(predictions.to_dict(), ensure_ascii=False))
+        print_json(predictions.to_dict())
     else:
-        show(predictions)
+        _show(predictions)
+        _explain(predictions)
+    _fail_if_none(predictions)
 
 
 @click.command()
-@click.argument("formulas", nargs=-1, required=True, metavar="FORMULA...")
+@click.argument("formulas", nargs=-1, metavar="FORMULA...")
 @client_options
 @click.option(
     "-o",
@@ -60,62 +70,95 @@ def featurize(
     output: Path | None,
     **which: Any,
 ) -> None:
-    """Write the features of each FORMULA, a column each."""
+    """Write the features of each FORMULA, a column each.
+
+    A - stands for standard input, a formula a line.
+    """
     if output and output.suffix not in (".csv", ".parquet"):
         raise click.UsageError(f"--output must end in .csv or .parquet, not {output.suffix!r}.")
-    with open_client(endpoint, bundle, **which) as client:
-        features = client.featurize(formulas, timeout=timeout)
-    for row, reason in features.rejected.items():
-        click.echo(f"{formulas[row]}: rejected, {reason}", err=True)
+    if output and output.suffix == ".parquet":
+        with packages("write .csv"):
+            import_module("pyarrow.parquet")  # before the work, not after it
+    wanted = asked(formulas)
+
+    def features() -> "Features":
+        with open_client(endpoint, bundle, **which) as client:
+            return client.featurize(wanted, timeout=timeout)
+
     if output is None:
-        _write_csv(features, sys.stdout)
-    elif output.suffix == ".csv":
-        with output.open("w", newline="", encoding="utf-8") as file:
-            _write_csv(features, file)
+        made = features()
+        _write_csv(made, sys.stdout)
     else:
-        _write_parquet(features, output)
+        with whole_file(output) as part:
+            made = features()
+            with files(f"{output} cannot be written"):
+                _write(made, part, output.suffix)
+    for row, reason in made.rejected.items():
+        say(f"{made.formulas[row]}: rejected, {reason}")
+    _fail_if_none(made)
 
 
-def show(predictions: "Predictions") -> None:
-    """Print a table for a person, and on standard error who gave it."""
-    from rich.console import Console
-    from rich.table import Table
-
+def _show(predictions: "Predictions") -> None:
     unit = f" ({predictions.unit})" if predictions.unit else ""
-    table = Table()
-    table.add_column("formula")
-    table.add_column(f"{predictions.property}{unit}", justify="right")
-    table.add_column("std", justify="right")
-    for row, formula in enumerate(predictions.formulas):
-        if row in predictions.rejected:
-            table.add_row(formula, f"[red]{predictions.rejected[row]}[/red]", "")
-        else:
-            std = predictions.std[row]
-            mark = " !" if row in predictions.outside else ""
-            table.add_row(
-                formula + mark, f"{predictions.values[row]:.4f}", f"{std:.4f}" if std == std else ""
-            )
-    Console().print(table)
-    explain(predictions)
+    title = f"{predictions.property}{unit}"
+    columns = (
+        Column("formula"),
+        Column("value", in_full=title, digits=5),
+        Column("std", digits=3, yields=True),
+        Column("rejected"),
+        Column("outside", yields=True),
+    )
+    rows = [
+        (
+            formula,
+            _number(predictions.values[row]),
+            _number(predictions.std[row]),
+            predictions.rejected.get(row),
+            predictions.outside.get(row),
+        )
+        for row, formula in enumerate(predictions.formulas)
+    ]
+    show(columns, rows, title)
 
 
-def explain(predictions: "Predictions") -> None:
-    """Say on standard error which versions answered, where, and what was noteworthy."""
+def _number(value: float) -> float | None:
+    return float(value) if value == value else None
+
+
+def _explain(predictions: "Predictions") -> None:
+    """Say which versions answered, where, and what was noteworthy."""
     for half in (predictions.model, predictions.featurizer):
-        click.echo(f"{half['name']} version {half['version']}, run {half['run_id']}", err=True)
+        say(f"{half['name']} version {half['version']}, run {half['run_id']}")
     for worker in predictions.workers[:1]:
         seconds = ", ".join(f"{what} {s:.4f}" for what, s in worker["seconds"].items())
-        click.echo(
+        say(
             f"{'cold' if worker['cold'] else 'warm'} worker {worker['pid']} on {worker['host']}, "
-            f"Python {worker['python']}; seconds: {seconds}",
-            err=True,
+            f"Python {worker['python']}; seconds: {seconds}"
         )
     for row, reason in predictions.outside.items():
-        click.echo(f"! {predictions.formulas[row]}, outside the training data: {reason}", err=True)
+        say(f"{predictions.formulas[row]}: outside the training data, {reason}")
     if predictions.stale:
-        click.echo("The registry was away: the last known version answered.", err=True)
+        say("The registry was away: the last known version answered.")
     for warning in predictions.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}")
+
+
+def _fail_if_none(answer: "Predictions | Features") -> None:
+    if len(answer.rejected) == len(answer):
+        raise click.ClickException("None of the formulas could be used.")
+
+
+def _write(features: "Features", path: Path, suffix: str) -> None:
+    if suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            _write_csv(features, file)
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"formula": list(features.formulas)}
+    table = pa.table(columns | dict(zip(features.labels, features.matrix.T, strict=True)))
+    pq.write_table(table, path)
 
 
 def _write_csv(features: "Features", file: TextIO) -> None:
@@ -123,16 +166,3 @@ def _write_csv(features: "Features", file: TextIO) -> None:
     writer.writerow(["formula", *features.labels])
     for formula, row in zip(features.formulas, features.matrix.tolist(), strict=True):
         writer.writerow([formula, *("" if value != value else value for value in row)])
-
-
-def _write_parquet(features: "Features", path: Path) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as missing:
-        raise click.UsageError(
-            "Writing parquet needs pyarrow: install it, or write .csv."
-        ) from missing
-    columns = {"formula": list(features.formulas)}
-    table = pa.table(columns | dict(zip(features.labels, features.matrix.T, strict=True)))
-    pq.write_table(table, path)

@@ -1,5 +1,7 @@
 """What the caller's commands share: which endpoint, which model, and how to open a client."""
 
+import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +14,24 @@ if TYPE_CHECKING:
     from matminer_compute.client import CompositionClient
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Seconds(click.FloatRange):
+    """A length of time: more than nothing, and a number."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=threading.TIMEOUT_MAX)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
 
 _OPTIONS = (
     click.option(
@@ -33,7 +53,7 @@ _OPTIONS = (
         show_default=True,
         help="Alias, stage or number of the model's version.",
     ),
-    click.option("--timeout", type=float, metavar="SECONDS", help="Give up after so long."),
+    click.option("--timeout", type=_Seconds(), help="Give up after so long."),
 )
 
 
@@ -50,18 +70,21 @@ def open_client(
 ) -> "Iterator[CompositionClient]":
     """A client of the endpoint asked for, or of an embedded one that ends with it."""
     from matminer_compute.client import CompositionClient
+    from matminer_compute.errors.machine import packages
+    from matminer_compute.registration import Bundle
 
     with ExitStack() as stack:
         if endpoint:
             client = CompositionClient(bundle or Path("bundle.json"), endpoint, **options)
         else:
-            try:
-                from matminer_compute.endpoint import EmbeddedEndpoint
-            except ImportError as missing:
+            given = Bundle.load(bundle) if bundle else None
+            if given and given.service != "embedded":
                 raise click.UsageError(
-                    "Give --endpoint UUID, or install 'matminer-compute[local]' to run on this "
-                    f"machine ({missing})."
-                ) from missing
+                    f"{bundle} is for an endpoint of Globus Compute: give --endpoint UUID, or "
+                    "leave --bundle out to run on this machine."
+                )
+            with packages("give --endpoint UUID"):
+                from matminer_compute.endpoint.embedded import EmbeddedEndpoint
             embedded = stack.enter_context(EmbeddedEndpoint())
-            client = CompositionClient(bundle, embedded, **options)
+            client = CompositionClient(given, embedded, **options)
         yield stack.enter_context(client)

@@ -25,10 +25,25 @@ _PATIENCE = 300.0
 _LONGEST_PAUSE = 8.0
 
 
+def check_seconds(name: str, seconds: float | None) -> None:
+    """Refuse what is no length of time: a wait of NaN seconds would never end.
+
+    Raises:
+        ValueError: it is negative, not a number, or longer than a thread can wait.
+    """
+    if seconds is not None and not 0 <= seconds <= threading.TIMEOUT_MAX:
+        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds}.")
+
+
 class Wait:
-    """What one call of the caller's waits for: tasks in flight, and until when."""
+    """What one call of the caller's waits for: tasks in flight, and until when.
+
+    Raises:
+        ValueError: the timeout is no length of time.
+    """
 
     def __init__(self, timeout: float | None) -> None:
+        check_seconds("timeout", timeout)
         self.timeout = timeout
         self._end = None if timeout is None else time.monotonic() + timeout
         self._ends: set[threading.Event] = set()
@@ -80,6 +95,7 @@ class Calls:
     def __init__(
         self, endpoint: Endpoint, function_ids: dict[str, str], task_timeout: float | None
     ) -> None:
+        check_seconds("task_timeout", task_timeout)
         self.endpoint = endpoint
         self.function_ids = function_ids
         self._task_timeout = task_timeout

@@ -4,12 +4,12 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from matminer_compute.errors import BundleError, JournalError
+from matminer_compute.errors import BundleError, EndpointUnavailable, JournalError
 from matminer_compute.registration import FUNCTIONS, Bundle
 
 from .assemble import features, predictions
@@ -76,6 +76,7 @@ class CompositionClient:
         self._threads: ThreadPoolExecutor | None = None
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def predict(
         self,
@@ -99,7 +100,7 @@ class CompositionClient:
                 endpoint given by its UUID.
 
         Raises:
-            TypeError: ``formulas`` is one piece of text.
+            TypeError: ``formulas`` is one piece of text, a table, or in no order.
             JournalError: the journal cannot be begun.
             DeadlineExceeded: there was no answer in time.
             MatminerComputeError: what else can go wrong: see ``matminer_compute.errors``.
@@ -189,12 +190,14 @@ class CompositionClient:
         """Like ``predict``, but returns at once with a future (``asyncio.wrap_future`` takes it).
 
         Raises:
-            TypeError: ``formulas`` is one piece of text.
+            TypeError: ``formulas`` is one piece of text, a table, or in no order.
         """
         return self._pool().submit(self.predict, _listed(formulas), timeout=timeout, progress=False)
 
     def close(self) -> None:
         """Let go of what this client opened; calls still waiting fail, and nothing hangs."""
+        if os.getpid() != self._process:
+            return  # a fork's copy: all of it is its parent's
         with self._lock:
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
@@ -252,11 +255,20 @@ class CompositionClient:
         )
 
     def _wait(self, timeout: float | None) -> Wait:
+        self._check_process()
         wait = Wait(timeout)
         self._waits.add(wait)
         return wait
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise EndpointUnavailable(
+                "This client belongs to the process that this one was forked from, and would wait "
+                "for ever; open another one here, or start processes by 'spawn'."
+            )
+
     def _pool(self) -> ThreadPoolExecutor:
+        self._check_process()
         with self._lock:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="predict")
@@ -280,6 +292,8 @@ def _function_ids(bundle: Bundle | None, endpoint: Endpoint) -> dict[str, str]:
         here = {name: register(function) for name, function in FUNCTIONS.items()}
     if bundle is None:
         return here
+    if not embedded:
+        bundle.of_globus_compute()
     ids = {name: function.id for name, function in bundle.functions.items()}
     missing = [name for name in ("predict", "predict_composition", "featurize_composition")
                if name not in ids]  # fmt: skip
@@ -288,9 +302,18 @@ def _function_ids(bundle: Bundle | None, endpoint: Endpoint) -> dict[str, str]:
     return ids
 
 
-def _listed(formulas: Sequence[Any]) -> list[Any]:
-    if isinstance(formulas, str | bytes):
+def _listed(formulas: Iterable[Any]) -> list[Any]:
+    if isinstance(formulas, str | bytes | bytearray):
         raise TypeError(
             f"formulas must be a list of formulas, not one piece of text; write [{formulas!r}]."
         )
+    kind = type(formulas).__name__
+    if isinstance(formulas, Mapping):
+        raise TypeError(f"formulas must be a list, not a {kind}: pass a list of its formulas.")
+    if isinstance(formulas, Set):
+        raise TypeError(f"formulas must be in an order, and a {kind} has none: pass a list.")
+    if len(getattr(formulas, "shape", (0,))) != 1:  # iterating over a table gives its columns
+        raise TypeError(f"formulas must be one column, not a {kind}: pass the column of formulas.")
+    if not isinstance(formulas, Iterable):
+        raise TypeError(f"formulas must be a list of formulas, not a {kind}.")
     return list(formulas)

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matminer_compute.errors.machine import packages
+
+from .numerals import significant
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -60,8 +64,9 @@ class Predictions:
             if row in self.rejected:
                 lines.append(f"  {formula}: rejected, {self.rejected[row]}")
             else:
-                spread = f" ± {self.std[row]:.3f}" if self.std[row] == self.std[row] else ""
-                lines.append(f"  {formula}: {self.values[row]:.4f}{spread}{unit}")
+                std = self.std[row]
+                spread = f" ± {significant(std, 3)}" if std == std else ""
+                lines.append(f"  {formula}: {significant(self.values[row])}{spread}{unit}")
                 if row in self.outside:
                     lines[-1] += f" (outside the training data: {self.outside[row]})"
         if len(self) > _SHOWN:
@@ -96,9 +101,10 @@ class Predictions:
         """A frame with columns formula, the property, its std, rejected, outside (None where not).
 
         Raises:
-            ImportError: pandas, which the client does not need otherwise, is not installed.
+            PackageMissing: pandas, which the client does not need otherwise, is not installed.
         """
-        import pandas as pd
+        with packages():
+            import pandas as pd
 
         value = self.property or "value"
         frame = pd.DataFrame(
@@ -145,9 +151,10 @@ class Features:
         """A frame with one column a feature, indexed by formula.
 
         Raises:
-            ImportError: pandas, which the client does not need otherwise, is not installed.
+            PackageMissing: pandas, which the client does not need otherwise, is not installed.
         """
-        import pandas as pd
+        with packages():
+            import pandas as pd
 
         index = pd.Index(self.formulas, name="formula")
         return pd.DataFrame(self.matrix, columns=self.labels, index=index)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from matminer_compute.errors.machine import packages
+
 from .registry import data_folder, registry_uri
 
 if TYPE_CHECKING:
@@ -13,7 +15,8 @@ __all__ = ["EmbeddedEndpoint", "data_folder", "registry_uri"]
 def __getattr__(name: str) -> Any:
     # A publisher asks where the registry is, and need not have globus-compute-endpoint for it.
     if name == "EmbeddedEndpoint":
-        from .embedded import EmbeddedEndpoint
+        with packages():
+            from .embedded import EmbeddedEndpoint
 
         return EmbeddedEndpoint
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

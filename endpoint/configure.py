@@ -5,21 +5,30 @@ import re
 import shlex
 import shutil
 import string
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from globus_compute_sdk.sdk.compute_dir import get_compute_dir
 
 from matminer_compute.errors import EndpointNotConfigured
+from matminer_compute.functions.worker.address import address_fault, public_address
+from matminer_compute.errors.machine import files, packages
 from matminer_compute.registration import Bundle
 
 #: Set for the operator's commands, and needed by those that the endpoint starts.
 _INHERITED = ("GLOBUS_COMPUTE_USER_DIR", "SLURM_CONF")
 _SCHEDULER_NAME = re.compile(r"[\w.,+-]+", re.ASCII)
+#: What MLflow can keep a registry in, beside sqlite.
+_SCHEMES = ("http", "https", "postgresql", "mysql", "mssql")
+_HERE = ("localhost", "::1", "0.0.0.0")  # noqa: S104  compared with, never bound to
+#: Options that only a job of Slurm's can follow.
+_OF_SLURM = ("partition", "account", "walltime", "max_blocks")
 _WALLTIME = re.compile(r"(\d+):([0-5]\d):([0-5]\d)", re.ASCII)
 
 
@@ -32,12 +41,12 @@ class EndpointOptions:
         registry: MLflow tracking URI, as a worker reaches it.
         template: where workers run.
         workers_per_node: workers, each on a core of its own.
-        worker_init: shell text that makes ``globus-compute-endpoint`` and the model's packages
+        worker_init: bash text that makes ``globus-compute-endpoint`` and the model's packages
             available on a node; by default it puts the environment of this process on ``PATH``.
         partition: Slurm's partition; the cluster's default one if None.
         account: whom Slurm charges; the operator's default if None.
-        walltime: of one job, ``HH:MM:SS``.
-        max_blocks: jobs at once, each of one node.
+        walltime: of one of Slurm's jobs, ``HH:MM:SS``; an hour if None.
+        max_blocks: Slurm's jobs at once, each of one node; one if None.
     """
 
     bundle: Bundle
@@ -47,8 +56,8 @@ class EndpointOptions:
     worker_init: str | None = None
     partition: str | None = None
     account: str | None = None
-    walltime: str = "01:00:00"
-    max_blocks: int = 1
+    walltime: str | None = None
+    max_blocks: int | None = None
 
 
 def init_endpoint(name: str, options: EndpointOptions) -> Path:
@@ -61,26 +70,41 @@ def init_endpoint(name: str, options: EndpointOptions) -> Path:
         The folder, below ``GLOBUS_COMPUTE_USER_DIR`` or else ``~/.globus_compute``.
 
     Raises:
-        EndpointNotConfigured: the folder exists, or a value cannot be used.
+        BundleError: the bundle is not of Globus Compute.
+        EndpointNotConfigured: the folder exists or cannot be written, or a value cannot be used.
+        PackageMissing: globus-compute-endpoint is not installed.
     """
-    folder = get_compute_dir().absolute() / name
     _check_name(name)
-    if folder.exists():
-        raise EndpointNotConfigured(
-            f"The endpoint folder {folder} exists; edit its files, or remove it first."
-        )
-    values = _values(name, folder, options)
+    with files(
+        "The folder of Globus Compute cannot be used",
+        EndpointNotConfigured,
+        "set GLOBUS_COMPUTE_USER_DIR to a folder of yours",
+    ):
+        folder = get_compute_dir().absolute() / name
+        if folder.exists():
+            raise EndpointNotConfigured(
+                f"The endpoint folder {folder} exists; edit its files, or remove it first."
+            )
+        texts = {
+            file_name: _Text(text).substitute(_values(name, folder, options))
+            for file_name, text in _texts(options.template).items()
+        }
+        _check_shell(texts["worker_init.sh"])
+        _write(folder, texts)
+    return folder
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{name}-"))
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        for file_name, text in _texts(options.template).items():
+        for file_name, text in texts.items():
             file = part / file_name
             file.touch(mode=0o600)
-            file.write_text(_Text(text).substitute(values), encoding="utf-8")
+            file.write_text(text, encoding="utf-8")
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return folder
 
 
 class _Text(string.Template):
@@ -99,7 +123,7 @@ def _values(name: str, folder: Path, options: EndpointOptions) -> dict[str, str]
     bin_folder = str(Path(sys.executable).parent)
     environment = {"PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     environment |= {key: os.environ[key] for key in _INHERITED if key in os.environ}
-    functions = options.bundle.functions.values()
+    functions = options.bundle.of_globus_compute().functions.values()
     if not functions:
         raise EndpointNotConfigured(
             "The bundle holds no functions to allow; make one with 'matminer-compute register'."
@@ -109,14 +133,28 @@ def _values(name: str, folder: Path, options: EndpointOptions) -> dict[str, str]
         "allowed_functions": "\n".join(f"  - {_yaml(f.id)}  # {f.name}" for f in functions),
         "environment": "\n".join(f"{key}: {_yaml(value)}" for key, value in environment.items()),
         "worker_init": options.worker_init or f'export PATH={shlex.quote(bin_folder)}:"$PATH"',
-        "registry": shlex.quote(_absolute(options.registry)),
+        "registry": shlex.quote(_reachable(options.registry, options.template)),
         "read_worker_init": _yaml(f". {shlex.quote(str(folder / 'worker_init.sh'))}"),
+        "workers_per_node": str(_positive("workers_per_node", options.workers_per_node)),
+        **_slurm(options),
+    }
+
+
+def _slurm(options: EndpointOptions) -> dict[str, str]:
+    asked = [name for name in _OF_SLURM if getattr(options, name) is not None]
+    if options.template != "slurm" and asked:
+        raise EndpointNotConfigured(
+            f"The {options.template} template starts no job of Slurm's: leave out "
+            f"{', '.join(asked)}, or use the template slurm."
+        )
+    walltime = "01:00:00" if options.walltime is None else options.walltime
+    max_blocks = 1 if options.max_blocks is None else options.max_blocks
+    return {
         "partition": _scheduler_name("partition", options.partition),
         "account": _scheduler_name("account", options.account),
-        "walltime": _yaml(options.walltime),
-        "drain_period": str(_drain_period(options.walltime)),
-        "max_blocks": str(_positive("max_blocks", options.max_blocks)),
-        "workers_per_node": str(_positive("workers_per_node", options.workers_per_node)),
+        "walltime": _yaml(walltime),
+        "drain_period": str(_drain_period(walltime)),
+        "max_blocks": str(_positive("max_blocks", max_blocks)),
     }
 
 
@@ -127,7 +165,8 @@ def _yaml(value: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    from globus_compute_endpoint.endpoint.endpoint import Endpoint
+    with packages():
+        from globus_compute_endpoint.endpoint.endpoint import Endpoint
 
     try:
         Endpoint.validate_endpoint_name(name)
@@ -135,16 +174,53 @@ def _check_name(name: str) -> None:
         raise EndpointNotConfigured(str(error)) from error
 
 
-def _absolute(registry: str) -> str:
-    # Every task changes its working directory.
-    scheme, separator, rest = registry.partition("://")
-    path = rest.removeprefix("/") if scheme.startswith("sqlite") else "/"
-    if not separator or not path.startswith("/"):
+def _reachable(registry: str, template: str) -> str:
+    """The registry's address, if a worker can make something of it."""
+    scheme = registry.partition("://")[0].partition("+")[0].lower()
+    if scheme == "sqlite":
+        # Every task changes its working directory.
+        if not registry.partition("://")[2].startswith("//"):
+            raise EndpointNotConfigured(
+                "The registry must be sqlite:/// with an absolute path: a worker would look for a "
+                "relative one in another folder at every task."
+            )
+        return registry
+    if scheme not in _SCHEMES:
         raise EndpointNotConfigured(
-            "The registry must be an http(s) address, or sqlite:/// with an absolute path: a "
-            "worker would look for a relative one in another folder at every task."
+            f"The registry {public_address(registry)} cannot be one: it must be an http(s) "
+            "address, a database (postgresql, mysql, mssql), or sqlite:/// with an absolute path."
+        )
+    if fault := address_fault(registry):
+        raise EndpointNotConfigured(fault)
+    host = urlsplit(registry).hostname or ""
+    if not host:
+        raise EndpointNotConfigured(
+            f"The registry {public_address(registry)} names no host: write it as http://host:port."
+        )
+    if template == "slurm" and (host in _HERE or host.startswith("127.")):
+        raise EndpointNotConfigured(
+            f"The registry {public_address(registry)} is each node's own {host}: name the host as "
+            "the nodes reach it."
         )
     return registry
+
+
+def _check_shell(text: str) -> None:
+    """Let bash read the script, without running it: a slip would end every job at its start."""
+    try:
+        script = text.encode()
+    except UnicodeEncodeError as error:
+        raise EndpointNotConfigured("The registry and --worker-init must be UTF-8.") from error
+    bash = shutil.which("bash")
+    if bash is None:
+        return
+    read = subprocess.run([bash, "-n"], input=script, capture_output=True)
+    if read.returncode:
+        said = read.stderr.decode(errors="replace").strip()
+        complaint = said.partition("\n")[0].removeprefix(f"{bash}: ")
+        raise EndpointNotConfigured(
+            f"bash cannot read the script of worker_init ({complaint}); mend --worker-init."
+        )
 
 
 def _scheduler_name(what: str, value: str | None) -> str:

@@ -2,8 +2,6 @@
 
 import logging
 import os
-import shutil
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Collection
@@ -28,6 +26,7 @@ from matminer_compute.errors import (
 
 from .engines import EngineName, make_engine, stop_engine
 from .registry import registry_uri, worker_environment
+from .scratch import Scratch
 
 #: What the Compute service accepts in one request, in bytes.
 REQUEST_LIMIT = 10_000_000
@@ -48,7 +47,13 @@ class EmbeddedEndpoint:
         registry: the MLflow tracking URI that workers load models from; ``MLFLOW_TRACKING_URI``,
             or else the embedded registry, by default.
         allowed_functions: function ids that may run; all registered ones by default.
+
+    Raises:
+        FileUnusable: the data folder or a temporary one cannot be made.
     """
+
+    #: Whose the ids are, for a bundle of them.
+    service = "embedded"
 
     def __init__(
         self,
@@ -71,7 +76,8 @@ class EmbeddedEndpoint:
         self._engine: GlobusComputeEngineBase | None = None
         self._open: set[ComputeFuture] = set()
         self._closed = False
-        self._folder = tempfile.mkdtemp(prefix="matminer-compute-endpoint-")
+        self._scratch = Scratch()
+        self._process = os.getpid()
 
     def register_function(
         self,
@@ -102,11 +108,16 @@ class EmbeddedEndpoint:
             SDK's ``Executor``, a worker that died a ``WorkerLost``.
 
         Raises:
-            EndpointUnavailable: the endpoint is closed.
+            EndpointUnavailable: the endpoint is closed, or of the process this one was forked from.
             FunctionNotAllowed: the id is not registered, or not allowed.
             PayloadTooLarge: the arguments exceed what the service would take.
             SerializationError: the arguments are not JSON (the SDK's own error).
         """
+        if os.getpid() != self._process:
+            raise EndpointUnavailable(
+                "This embedded endpoint belongs to the process that this one was forked from; "
+                "open another one here."
+            )
         function_id = str(function_id)
         if function_id not in self._functions:
             raise FunctionNotAllowed(
@@ -145,6 +156,8 @@ class EmbeddedEndpoint:
 
     def close(self) -> None:
         """End the workers; tasks that are still open fail with ``EndpointUnavailable``."""
+        if os.getpid() != self._process:
+            return  # a fork's copy: workers and folder are its parent's
         with self._lock:
             self._closed = True
             engine, self._engine = self._engine, None
@@ -154,7 +167,7 @@ class EmbeddedEndpoint:
                 future.set_exception(EndpointUnavailable("The embedded endpoint was closed."))
         if engine is not None:
             stop_engine(engine)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.remove()
 
     def __enter__(self) -> "EmbeddedEndpoint":
         return self
@@ -174,7 +187,7 @@ class EmbeddedEndpoint:
         """The engine, started if it is not: for what this class does not do."""
         if self._engine is None:
             engine = make_engine(self.engine_name, self.workers, worker_environment(self.registry))
-            engine.start(endpoint_id=self._id, run_dir=self._folder)
+            engine.start(endpoint_id=self._id, run_dir=str(self._scratch.path))
             self._engine = engine
         if self.engine_name == "threads":
             self._engine.working_dir = Path.cwd()  # a task changes into it, and so would we

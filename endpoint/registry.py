@@ -5,8 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
-from matminer_compute.errors import RegistryError
-from matminer_compute.errors.address import sqlite_address
+from matminer_compute.functions.worker.address import sqlite_address
+from matminer_compute.errors.machine import files
 
 
 def data_folder() -> Path:
@@ -18,19 +18,18 @@ def registry_uri() -> str:
     """``MLFLOW_TRACKING_URI``, or else the embedded registry: sqlite and a folder of artifacts.
 
     Raises:
-        RegistryError: the data folder cannot be made.
+        FileUnusable: the data folder cannot be made.
+        RegistryError: its path cannot be the address of a registry.
     """
     configured = os.environ.get("MLFLOW_TRACKING_URI")
     if configured:
         return configured
     folder = data_folder()
-    try:
+    with files(
+        f"The data folder {folder} cannot be made",
+        advice="set XDG_DATA_HOME to a folder that you may write, or MLFLOW_TRACKING_URI to a registry",
+    ):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RegistryError(
-            f"The data folder {folder} cannot be made ({error.strerror}): set XDG_DATA_HOME to a "
-            "folder that you may write, or MLFLOW_TRACKING_URI to a registry."
-        ) from error
     return sqlite_address(folder / "registry.db")
 
 
@@ -40,5 +39,6 @@ def worker_environment(registry: str) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": registry,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what fails travels to the caller as a sentence
         "OMP_NUM_THREADS": "1",
     }

@@ -19,6 +19,8 @@
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
     ├── JournalError                a journal of a call cannot be written, read or taken up
     ├── TrainingError               data that cannot be trained on, a model that cannot be published
+    ├── FileUnusable                a file cannot be read or written (also an OSError)
+    ├── PackageMissing              a part that is not installed was asked for (also an ImportError)
     └── RemoteError                 anything else raised on a worker, with its traceback
 
 It stands in a room of its own, which imports nothing, because every room but ``functions`` raises
@@ -33,11 +35,13 @@ __all__ = [
     "EndpointUnavailable",
     "EnvironmentMismatch",
     "FeatureSchemaMismatch",
+    "FileUnusable",
     "FunctionNotAllowed",
     "JournalError",
     "MatminerComputeError",
     "ModelNotLoadable",
     "NoProductionVersion",
+    "PackageMissing",
     "PayloadTooLarge",
     "RegistryError",
     "RegistryUnreachable",
@@ -113,6 +117,14 @@ class JournalError(MatminerComputeError):
 
 class TrainingError(MatminerComputeError):
     """The data cannot be trained on, or the model cannot be published; nothing was published."""
+
+
+class FileUnusable(MatminerComputeError, OSError):
+    """This machine refused to read or write a file or a folder."""
+
+
+class PackageMissing(MatminerComputeError, ImportError):
+    """A package is not installed that only some of this project needs."""
 
 
 class RemoteError(MatminerComputeError):

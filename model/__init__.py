@@ -8,6 +8,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from matminer_compute.errors.machine import packages
+
 # MLflow reads it as it is imported: no usage reports from a publisher's machine unless asked for.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -74,4 +76,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    with packages():
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)

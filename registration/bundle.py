@@ -2,15 +2,16 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from matminer_compute.errors import BundleError
+from matminer_compute.errors.machine import files, whole_file
 
 FORMAT: Literal[1] = 1
+Service = Literal["globus-compute", "embedded"]
 
 
 class RegisteredFunction(BaseModel):
@@ -29,6 +30,8 @@ class Bundle(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Literal[1] = FORMAT
+    #: Whose ids these are: those of an embedded endpoint mean nothing to anybody else.
+    service: Service = "globus-compute"
     functions: dict[str, RegisteredFunction] = Field(default_factory=dict)
     history: list[RegisteredFunction] = Field(default_factory=list)
     model: str = "Matminer"
@@ -44,30 +47,27 @@ class Bundle(BaseModel):
         Raises:
             BundleError: it is missing, not JSON, or of another format.
         """
+        with files(
+            f"The bundle {path} cannot be read",
+            BundleError,
+            "make one with 'matminer-compute register', or ask the publisher for theirs",
+        ):
+            data = Path(path).read_bytes()
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise BundleError(
-                f"The bundle {path} cannot be read ({error.strerror}); make one with "
-                "'matminer-compute register', or ask the publisher for theirs."
-            ) from error
-        try:
-            return cls.model_validate(json.loads(text))
-        except (ValidationError, json.JSONDecodeError) as error:
+            return cls.model_validate(json.loads(data))  # which finds UTF-16, and a BOM, itself
+        except (ValueError, RecursionError) as error:
             raise BundleError(
                 f"The bundle {path} is not of format {FORMAT}; register again with this version."
             ) from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file whole or not at all."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False
-        ) as part:
-            part.write(self.model_dump_json(indent=2) + "\n")
-        Path(part.name).chmod(0o644)
-        Path(part.name).replace(target)
+        """Write the file whole or not at all.
+
+        Raises:
+            FileUnusable: it cannot be written there.
+        """
+        with whole_file(path) as part, files(f"{path} cannot be written"):
+            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def function_id(self, name: str) -> str:
         """The id of a function by its name.
@@ -78,6 +78,19 @@ class Bundle(BaseModel):
         if name not in self.functions:
             raise BundleError(f"The bundle has no function {name!r}; register again.")
         return self.functions[name].id
+
+    def of_globus_compute(self, name: str | os.PathLike[str] = "The bundle") -> "Bundle":
+        """This bundle, if its ids are Globus Compute's.
+
+        Raises:
+            BundleError: they are an embedded endpoint's.
+        """
+        if self.service == "embedded":
+            raise BundleError(
+                f"{name} is a bundle of the embedded endpoint, whose ids mean nothing to Globus "
+                "Compute; make another with 'matminer-compute register -o FILE'."
+            )
+        return self
 
     def endpoint_configuration(self) -> str:
         """The lines that let an endpoint run these functions and no other, from source and JSON."""

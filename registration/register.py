@@ -2,12 +2,14 @@
 
 import hashlib
 import inspect
+import uuid
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from matminer_compute.errors import BundleError, EndpointUnavailable
+from matminer_compute.errors.machine import check_writable
 from matminer_compute.functions import (
     featurize_composition,
     inspect_worker,
@@ -15,8 +17,9 @@ from matminer_compute.functions import (
     predict_composition,
 )
 
-from .bundle import Bundle, RegisteredFunction
+from .bundle import Bundle, RegisteredFunction, Service
 
+_WHOSE = {"globus-compute": "Globus Compute", "embedded": "an embedded endpoint"}
 #: What is registered, by name.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
@@ -55,10 +58,20 @@ def register(
         group: UUID of the Globus group that may call them.
 
     Raises:
-        BundleError: ``path`` exists and cannot be read as a bundle.
+        BundleError: ``path`` exists and is no bundle, or one whose ids are another service's.
+        FileUnusable: ``path`` cannot be written.
         EndpointUnavailable: the service refused or could not be reached.
+        ValueError: ``group`` is no UUID.
     """
-    bundle = Bundle.load(path) if path.exists() else Bundle()
+    group = group and _uuid(group)
+    service: Service = getattr(registrar, "service", "globus-compute")
+    check_writable(path)  # ids that cannot be written down would be lost
+    bundle = Bundle.load(path) if path.exists() else Bundle(service=service)
+    if bundle.service != service:
+        raise BundleError(
+            f"{path} holds ids of {_WHOSE[bundle.service]}, and these would be ids of "
+            f"{_WHOSE[service]}: name another file."
+        )
     if (bundle.public, bundle.group) != (public, group):
         # None of the old ids may stay, should this end half-way: they are for other people.
         bundle.history += bundle.functions.values()
@@ -90,9 +103,10 @@ def check(path: Path) -> Bundle:
     """Compare a bundle with the functions of this version, registering nothing.
 
     Raises:
-        BundleError: a function is missing from it, or its source has changed since.
+        BundleError: it is of an embedded endpoint, a function is missing from it, or its source
+            has changed since.
     """
-    bundle = Bundle.load(path)
+    bundle = Bundle.load(path).of_globus_compute(path)
     drifted = [
         name
         for name, function in FUNCTIONS.items()
@@ -104,6 +118,13 @@ def check(path: Path) -> Bundle:
             "run 'matminer-compute register' again."
         )
     return bundle
+
+
+def _uuid(group: str) -> str:
+    try:
+        return str(uuid.UUID(group))
+    except ValueError:
+        raise ValueError(f"group must be the UUID of a Globus group, not {group!r}.") from None
 
 
 def _said(error: Exception) -> str:

@@ -22,7 +22,8 @@ from waiting import PATIENCE
 from matminer_compute.cli import main
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
-from matminer_compute.errors import EndpointNotConfigured
+from matminer_compute.errors import BundleError, EndpointNotConfigured
+from matminer_compute.functions.worker.address import address_fault
 from matminer_compute.registration import Bundle, register
 
 GCE = Path(sys.executable).with_name("globus-compute-endpoint")
@@ -45,7 +46,8 @@ ODD = [
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     with EmbeddedEndpoint() as registrar:
-        return register(registrar, tmp_path_factory.mktemp("bundle") / "bundle.json")
+        made = register(registrar, tmp_path_factory.mktemp("bundle") / "bundle.json")
+    return made.model_copy(update={"service": "globus-compute"})  # no service gave them out
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ class TemplateEndpoint(EmbeddedEndpoint):
     def _running_engine(self):
         if self._engine is None:
             self._engine = load_config_yaml(self._configuration).engine
-            self._engine.start(endpoint_id=self._id, run_dir=self._folder)
+            self._engine.start(endpoint_id=self._id, run_dir=str(self._scratch.path))
         return self._engine
 
 
@@ -172,10 +174,34 @@ def test_odd_values_reach_the_worker_as_they_are(odd, bundle, tmp_path, monkeypa
     assert seen["PATH"].split(os.pathsep)[0] == str(GCE.parent)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(odd=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_registry_address_survives_the_shell(odd, home, bundle, tmp_path):
-    registry = f"http://{odd}"
+    registry = f"sqlite:////{odd}"
+    folder = init_endpoint("hpc", options(bundle, registry))
+    try:
+        keep_cache_in(folder)
+        seen = environment_after(f". {folder}/worker_init.sh", tmp_path)
+        assert seen["MLFLOW_TRACKING_URI"] == registry
+    finally:
+        shutil.rmtree(folder)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(odd=st.text(st.sampled_from("a1:/?#[]@%$'\" \\"), min_size=1))
+def test_a_password_survives_whole_or_is_refused_unseen(odd, home, bundle, tmp_path):
+    secret = f"s3cr3t{odd}s3cr3t"
+    registry = f"http://alice:{secret}@registry:5000"
+    if address_fault(registry):
+        with pytest.raises(EndpointNotConfigured) as refused:
+            init_endpoint("hpc", options(bundle, registry))
+        assert "s3cr3t" not in str(refused.value)
+        assert not (home / "hpc").exists()
+        return
     folder = init_endpoint("hpc", options(bundle, registry))
     try:
         keep_cache_in(folder)
@@ -238,6 +264,21 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"workers_per_node": -1}, "workers_per_node is -1"),
         ("hpc", {"registry": "sqlite:///registry.db"}, "absolute path"),
         ("hpc", {"registry": "mlruns"}, "absolute path"),
+        ("hpc", {"registry": "file:///data/mlruns"}, "file:///data/mlruns cannot be one"),
+        ("hpc", {"registry": "ftp://registry/mlruns"}, r"must be an http\(s\) address"),
+        ("hpc", {"registry": "http://"}, "names no host"),
+        ("hpc", {"registry": "http://:5000"}, "cannot be read"),
+        ("hpc", {"registry": "http://registry:port"}, "cannot be read"),
+        ("hpc", {"registry": "http://localhost:5000"}, "each node's own localhost"),
+        ("hpc", {"registry": "http://me:secret@127.0.1.1:5000"}, "http://127.0.1.1:5000 is each"),
+        ("hpc", {"registry": "http://[::1]:5000"}, "each node's own ::1"),
+        ("hpc", {"registry": "postgresql+psycopg://0.0.0.0/mlflow"}, "each node's own 0.0.0.0"),
+        ("hpc", {"registry": "http://registry/\udcff"}, "must be UTF-8"),
+        ("hpc", {"worker_init": "if true; then module load python"}, "bash cannot read"),
+        ("hpc", {"worker_init": "source 'activate"}, "unexpected EOF"),
+        ("hpc", {"template": "local", "partition": "batch"}, "leave out partition"),
+        ("hpc", {"template": "local", "walltime": "01:00:00"}, "leave out walltime"),
+        ("hpc", {"template": "local", "account": "a", "max_blocks": 1}, "account, max_blocks"),
         ("hpc", {"bundle": Bundle()}, "no functions to allow"),
     ],
 )
@@ -246,6 +287,25 @@ def test_a_value_that_cannot_be_used_leaves_nothing_behind(name, changes, senten
     with pytest.raises(EndpointNotConfigured, match=sentence):
         init_endpoint(name, EndpointOptions(**asked))
     assert not home.exists()
+
+
+def test_a_bundle_of_the_embedded_endpoint_is_refused(home, bundle):
+    embedded = bundle.model_copy(update={"service": "embedded"})
+    with pytest.raises(BundleError, match="of the embedded endpoint"):
+        init_endpoint("hpc", options(embedded))
+    assert not home.exists()
+
+
+def test_the_local_template_may_use_a_registry_of_this_machine(home, bundle):
+    init_endpoint("here", options(bundle, "http://localhost:5000", template="local"))
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch, bundle):
+    (tmp_path / "a file").touch()
+    for place in (tmp_path / "a file", tmp_path / "a file" / "below", Path("/proc/nowhere")):
+        monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(place))
+        with pytest.raises(EndpointNotConfigured, match="set GLOBUS_COMPUTE_USER_DIR"):
+            init_endpoint("hpc", options(bundle))
 
 
 def test_the_command_takes_the_registry_from_the_environment(home, bundle, tmp_path):

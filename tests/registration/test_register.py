@@ -1,20 +1,13 @@
 """Registering functions, and the bundle that remembers it."""
 
-import json
-import subprocess
-import sys
+import uuid
 
 import pytest
 
+from matminer_compute.client import CompositionClient
 from matminer_compute.endpoint import EmbeddedEndpoint
-from matminer_compute.errors import BundleError, EndpointUnavailable
+from matminer_compute.errors import BundleError, EndpointUnavailable, FileUnusable
 from matminer_compute.registration import FUNCTIONS, Bundle, check, register
-
-
-@pytest.fixture
-def endpoint():
-    with EmbeddedEndpoint() as endpoint:
-        yield endpoint
 
 
 @pytest.fixture
@@ -23,7 +16,7 @@ def path(tmp_path):
 
 
 class Counting:
-    """A registrar that hands on to the embedded endpoint, and can lose its connection."""
+    """A registrar that says nothing of whose ids it gives out, and can lose its connection."""
 
     def __init__(self, endpoint, fails_after=None):
         self.endpoint, self.fails_after, self.names = endpoint, fails_after, []
@@ -32,7 +25,19 @@ class Counting:
         if len(self.names) == self.fails_after:
             raise ConnectionError("the network went away")
         self.names.append(function.__name__)
-        return self.endpoint.register_function(function, description, public, group)
+        return self.endpoint.register_function(function, description, public=public, group=group)
+
+
+@pytest.fixture
+def embedded():
+    with EmbeddedEndpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(embedded):
+    """Stands in for the service: the ids it gives out are not marked as an embedded endpoint's."""
+    return Counting(embedded)
 
 
 def test_all_functions_are_registered_and_can_be_found_by_name(endpoint, path):
@@ -119,20 +124,52 @@ def test_the_endpoint_configuration_names_every_function_and_bars_pickle(endpoin
     assert "dill" not in text.lower()
 
 
-def run_script(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "matminer_compute.registration", *arguments],
-        capture_output=True,
-        text=True,
-    )
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_bundle_is_read_however_an_editor_saved_it(endpoint, path, encoding):
+    bundle = register(endpoint, path)
+    path.write_text(path.read_text(), encoding=encoding)
+    assert Bundle.load(path) == bundle
 
 
-def test_the_script_checks_a_bundle(endpoint, path):
+@pytest.mark.parametrize("data", [b"\xff", b"\x80{}", b"[" * 100_000])
+def test_bytes_that_are_no_text_and_no_json_are_refused(path, data):
+    path.write_bytes(data)
+    with pytest.raises(BundleError, match="register again"):
+        Bundle.load(path)
+
+
+def test_a_bundle_says_whose_ids_it_holds(embedded, path):
+    assert register(embedded, path).service == "embedded"
+    with pytest.raises(BundleError, match="bundle of the embedded endpoint"):
+        check(path)
+    with pytest.raises(BundleError, match="bundle of the embedded endpoint"):
+        CompositionClient(path, uuid.uuid4())
+    with pytest.raises(BundleError, match="name another file"):
+        register(Counting(embedded), path)
+    assert Bundle.load(path).service == "embedded"
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_registered(endpoint, tmp_path):
+    (tmp_path / "a file").touch()
+    for place in ("nowhere/bundle.json", "a file/bundle.json", "."):
+        with pytest.raises(FileUnusable, match="cannot be written"):
+            register(endpoint, tmp_path / place)
+    with pytest.raises(FileUnusable, match="it is not a file"):
+        Bundle().save("/dev/full")
+    assert endpoint.names == []
+    assert [file.name for file in tmp_path.iterdir()] == ["a file"]
+
+
+def test_a_bundle_behind_a_link_is_written_where_the_link_leads(endpoint, tmp_path, path):
+    path.symlink_to(tmp_path / "real.json")
     register(endpoint, path)
-    done = run_script("--check", "-o", str(path))
-    assert (done.returncode, done.stdout) == (0, "")
-    path.write_text(json.dumps({"format": 1}))
-    done = run_script("--check", "-o", str(path))
-    assert done.returncode == 1
-    assert "drifted" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert path.is_symlink()
+    assert Bundle.load(tmp_path / "real.json").functions
+
+
+def test_a_group_that_is_none_is_refused_before_anything_is_registered(endpoint, path):
+    with pytest.raises(ValueError, match="UUID"):
+        register(endpoint, path, group="banana")
+    assert endpoint.names == []
+    group = str(uuid.uuid4())
+    assert register(endpoint, path, group=group).group == group

@@ -1,0 +1,54 @@
+"""Which formulas a command is asked for: its arguments, and lines of standard input."""
+
+import codecs
+import sys
+from pathlib import Path
+
+import click
+
+#: No formula ends like this.
+_TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx", ".gz", ".cif"}
+
+
+def asked(arguments: tuple[str, ...]) -> list[str]:
+    """The formulas: for ``-``, and for no argument and a pipe, the lines of standard input.
+
+    Raises:
+        UsageError: there are none, an argument is a file, or the lines are no UTF-8.
+    """
+    if not arguments and not sys.stdin.isatty():
+        arguments = ("-",)
+    formulas: list[str] = []
+    for argument in arguments:
+        if argument == "-":
+            formulas += _lines(click.get_binary_stream("stdin").read())
+        elif _is_file(argument):
+            raise click.UsageError(
+                f"{argument!r} is a file, not a formula. Formulas are read from standard input, "
+                "one a line: write - and give it a file with < or a pipe."
+            )
+        else:
+            formulas.append(argument)
+    if not formulas:
+        raise click.UsageError("Give formulas, or - and a formula a line on standard input.")
+    return formulas
+
+
+def _lines(data: bytes) -> list[str]:
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise click.UsageError(
+            f"Line {line} of standard input is not UTF-8: save the file as UTF-8."
+        ) from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _is_file(argument: str) -> bool:
+    path = Path(argument)
+    try:
+        return path.suffix.lower() in _TABLES or ("/" in argument and path.is_file())
+    except (OSError, ValueError):  # longer than a path may be, or with a NUL
+        return False

@@ -1,0 +1,36 @@
+"""The command on a real terminal, of a width and an encoding."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+
+COMMAND = [sys.executable, "-m", "matminer_compute.cli"]
+
+
+def on_terminal(*arguments, columns=80, **environment):
+    """Run the command with a pseudo-terminal for input and output; what a person would see."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", **environment},
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # how Linux says that the last writer is gone
+            break
+        if not chunk:
+            break
+        seen += chunk
+    os.close(ours)
+    return process.wait(), seen.decode().replace("\r\n", "\n")
