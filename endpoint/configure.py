@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from globus_compute_sdk.sdk.compute_dir import get_compute_dir
 
 from matminer_compute.errors import EndpointNotConfigured
-from matminer_compute.functions.worker.address import address_fault, public_address
+from matminer_compute.errors.address import address_fault
 from matminer_compute.errors.machine import files, packages
+from matminer_compute.functions.worker.address import public_address
 from matminer_compute.registration import Bundle
 
 #: Set for the operator's commands, and needed by those that the endpoint starts.

@@ -49,6 +49,7 @@ class EmbeddedEndpoint:
         allowed_functions: function ids that may run; all registered ones by default.
 
     Raises:
+        RegistryError: the registry's address cannot be read as one.
         FileUnusable: the data folder or a temporary one cannot be made.
     """
 
@@ -65,7 +66,7 @@ class EmbeddedEndpoint:
     ) -> None:
         self.engine_name = engine
         self.workers = workers or len(os.sched_getaffinity(0))
-        self.registry = registry or registry_uri()
+        self.registry = registry_uri(registry)
         self._allowed = None if allowed_functions is None else set(map(str, allowed_functions))
         self._functions: dict[str, str] = {}
         self._serializer = ComputeSerializer(

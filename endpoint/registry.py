@@ -5,7 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
-from matminer_compute.functions.worker.address import sqlite_address
+from matminer_compute.errors import RegistryError
+from matminer_compute.errors.address import address_fault, sqlite_address
 from matminer_compute.errors.machine import files
 
 
@@ -14,20 +15,24 @@ def data_folder() -> Path:
     return platformdirs.user_data_path("matminer-compute", appauthor=False)
 
 
-def registry_uri() -> str:
-    """``MLFLOW_TRACKING_URI``, or else the embedded registry: sqlite and a folder of artifacts.
+def registry_uri(asked: str | None = None) -> str:
+    """The registry ``asked`` for, or ``MLFLOW_TRACKING_URI``, or else the embedded registry.
+
+    The embedded one is sqlite and a folder of artifacts, in the data folder.
 
     Raises:
+        RegistryError: the address cannot be read as one.
         FileUnusable: the data folder cannot be made.
-        RegistryError: its path cannot be the address of a registry.
     """
-    configured = os.environ.get("MLFLOW_TRACKING_URI")
+    configured = asked or os.environ.get("MLFLOW_TRACKING_URI")
     if configured:
+        if fault := address_fault(configured):
+            raise RegistryError(fault)
         return configured
     folder = data_folder()
     with files(
         f"The data folder {folder} cannot be made",
-        advice="set XDG_DATA_HOME to a folder that you may write, or MLFLOW_TRACKING_URI to a registry",
+        advice="set XDG_DATA_HOME to one that you may write, or MLFLOW_TRACKING_URI to a registry",
     ):
         folder.mkdir(parents=True, exist_ok=True)
     return sqlite_address(folder / "registry.db")

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from matminer_compute.errors import RegistryError, RegistryUnreachable
-from matminer_compute.functions.worker.address import address_fault, redacted
+from matminer_compute.errors.address import address_fault, redacted
 from matminer_compute.functions.worker.address import public_address
 from matminer_compute.functions.worker.faults import registry_fault
 

@@ -5,22 +5,19 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import termios
 
-COMMAND = [sys.executable, "-m", "matminer_compute.cli"]
 
-
-def on_terminal(*arguments, columns=80, **environment):
-    """Run the command with a pseudo-terminal for input and output; what a person would see."""
+def on_terminal(*command, columns=80, read_as="utf-8", **environment):
+    """Run a command with a pseudo-terminal for input and output; what a person would see."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        command,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", **environment},
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **environment},
     )
     os.close(theirs)
     seen = b""
@@ -33,4 +30,4 @@ def on_terminal(*arguments, columns=80, **environment):
             break
         seen += chunk
     os.close(ours)
-    return process.wait(), seen.decode().replace("\r\n", "\n")
+    return process.wait(), seen.decode(read_as).replace("\r\n", "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from matminer_compute.functions.worker.address import sqlite_address
+from matminer_compute.errors.address import sqlite_address
 from matminer_compute.model import list_versions
 
 pytestmark = pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 import matminer_compute.client as public
@@ -377,6 +381,7 @@ def test_the_public_surface_is_what_all_lists():
         "executor",
         "failures",
         "journal",
+        "numerals",
         "progress",
         "results",
         "shards",
@@ -391,3 +396,89 @@ def test_errors_survive_a_pickle_so_pools_can_hand_them_on():
         kind = getattr(public, name)
         if isinstance(kind, type) and issubclass(kind, Exception):
             assert str(pickle.loads(pickle.dumps(kind("a sentence")))) == "a sentence"
+
+
+def tables():
+    frame = pd.DataFrame({"formula": ["NaCl"], "target": [1.0]})
+    return [frame, frame.to_numpy(), np.array("NaCl"), pa.Table.from_pandas(frame)]
+
+
+@pytest.mark.parametrize("formulas", tables(), ids=lambda table: type(table).__name__)
+def test_a_table_is_refused_before_its_column_names_are_predicted(client, formulas):
+    for ask in (client.predict, client.featurize, client.submit):
+        with pytest.raises(TypeError, match="pass the column of formulas"):
+            ask(formulas)
+
+
+@pytest.mark.parametrize(
+    ("formulas", "sentence"),
+    [
+        ({"NaCl": 1}, "not a dict"),
+        ({"NaCl", "MgO"}, "a set has none"),
+        (frozenset({"NaCl"}), "a frozenset has none"),
+        ({"NaCl": 1}.keys(), "a dict_keys has none"),
+        (bytearray(b"NaCl"), "one piece of text"),
+        (7, "not a int"),
+        (Path("formulas.txt"), "not a PosixPath"),
+    ],
+)
+def test_what_is_no_list_is_refused(client, formulas, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        client.predict(formulas)
+
+
+def test_columns_arrays_and_iterators_of_formulas_are_lists(client):
+    few = ["NaCl", "xx", "MgO"]
+    expected = client.predict(few)
+    for formulas in (
+        tuple(few),
+        pd.Series(few, index=[7, 7, 9]),
+        pd.Index(few),
+        np.array(few),
+        np.array(few, dtype=object),
+        (formula for formula in few),
+    ):
+        same(client.predict(formulas), expected)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1, float("inf"), 1e300])
+def test_what_is_no_length_of_time_is_refused(client, endpoint, seconds):
+    with pytest.raises(ValueError, match="timeout must be a number of seconds"):
+        client.predict(["NaCl"], timeout=seconds)
+    with pytest.raises(ValueError, match="task_timeout must be a number of seconds"):
+        CompositionClient(endpoint=endpoint, task_timeout=seconds)
+
+
+def test_a_fork_is_told_at_once_and_leaves_its_parent_alone(registry, client):
+    """A forked child has no threads to answer it; and what it closes is still its parent's."""
+    fork = multiprocessing.get_context("fork")
+    with (
+        EmbeddedEndpoint(workers=1, registry=registry.uri) as own,
+        CompositionClient(endpoint=own) as forked,
+    ):
+        before = forked.predict(["NaCl"])
+        said = fork.SimpleQueue()
+        child = fork.Process(target=_use_and_close, args=(said, forked, own))
+        child.start()
+        for sentence in said.get():
+            assert "the process that this one was forked from" in sentence
+        child.join()
+        after = forked.predict(["NaCl"])
+        same(after, before)
+        assert after.workers[0]["pid"] == before.workers[0]["pid"]
+
+
+def _use_and_close(said, client, endpoint):
+    sentences = []
+    for use in (
+        lambda: client.predict(["NaCl"]),
+        lambda: client.featurize(["NaCl"]),
+        lambda: client.submit(["NaCl"]),
+        lambda: endpoint.submit_to_registered_function("any"),
+    ):
+        with pytest.raises(EndpointUnavailable) as refused:
+            use()
+        sentences.append(str(refused.value))
+    client.close()
+    endpoint.close()
+    said.put(sentences)

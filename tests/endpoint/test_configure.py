@@ -23,7 +23,7 @@ from matminer_compute.cli import main
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
 from matminer_compute.errors import BundleError, EndpointNotConfigured
-from matminer_compute.functions.worker.address import address_fault
+from matminer_compute.errors.address import address_fault
 from matminer_compute.registration import Bundle, register
 
 GCE = Path(sys.executable).with_name("globus-compute-endpoint")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from matminer_compute.functions.worker.address import address_fault, redacted
+from matminer_compute.errors.address import address_fault, redacted
 from matminer_compute.functions.worker.address import public_address
 
 # Not the letters of the rest of the address, so that "is not in it" can be told.

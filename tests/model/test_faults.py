@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from matminer_compute.errors import NoProductionVersion, RegistryError, RegistryUnreachable
-from matminer_compute.functions.worker.address import sqlite_address
+from matminer_compute.errors.address import sqlite_address
 from matminer_compute.functions.worker.faults import registry_fault
 from matminer_compute.model import list_versions, promote
 from matminer_compute.model import registry as registry_module
