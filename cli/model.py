@@ -12,10 +12,12 @@ import click
 from matminer_compute.model.__main__ import train
 
 from .commands import Commands
+from .terminal import Column, show
 
 if TYPE_CHECKING:
     from matminer_compute.model import Promotion, VersionInfo
 
+_METRICS = ("MAE", "RMSE", "R2")
 _NAME = click.option(
     "--model", "name", default="Matminer", show_default=True, help="Registered name."
 )
@@ -115,23 +117,24 @@ def list_(name: str, as_json: bool) -> None:
 
 
 def _print_table(title: str, versions: "list[VersionInfo]") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title))
-    for column in ("version", "created", "MAE", "RMSE", "R2", "featurizer", "marked"):
-        table.add_column(column, no_wrap=True)
-    for version in versions:
-        metrics = (version.metrics.get(metric) for metric in ("MAE", "RMSE", "R2"))
-        table.add_row(
+    columns = (
+        Column("version"),
+        Column("created", yields=True),
+        *(Column(metric, digits=4, yields=metric != "MAE") for metric in _METRICS),
+        Column("featurizer", yields=True),
+        Column("marked"),
+    )
+    rows = [
+        (
             version.version,
             f"{version.created:%Y-%m-%d}",
-            *(f"{metric:.4g}" if metric is not None else "" for metric in metrics),
+            *(version.metrics.get(metric) for metric in _METRICS),
             version.featurizer_version,
-            ", ".join(version.aliases),
+            ", ".join(version.aliases) or None,
         )
-    Console().print(table)
+        for version in versions
+    ]
+    show(columns, rows, title)
 
 
 @model.command()

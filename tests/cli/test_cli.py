@@ -404,6 +404,14 @@ def test_bash_completes_commands_and_options(typed, offered):
     assert sorted(done.stdout.split()) == sorted(offered), done.stderr
 
 
+def test_nothing_of_mlflows_stands_above_our_sentence(run, tmp_path):
+    command = [*COMMAND, "predict", "NaCl", "--model", "Nothing"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
 COMMANDS = [
     ("demo",),
     ("predict", "NaCl"),

@@ -88,6 +88,13 @@ def test_predict_gives_a_person_a_table(registry):
     assert "Matminer version 1" in seen
 
 
+def test_the_list_of_versions_gives_way_too(registry):
+    command = [sys.executable, "-m", "matminer_compute.cli", "model", "list"]
+    code, seen = on_terminal(*command, columns=40, MLFLOW_TRACKING_URI=registry.uri)
+    assert code == 0
+    assert re.search(r"│ 1 +│ +0\.\d{4} │ Production │", seen)
+
+
 def test_predict_without_formulas_on_a_terminal_says_what_it_takes():
     code, seen = on_terminal(sys.executable, "-m", "matminer_compute.cli", "predict")
     assert code == 2
