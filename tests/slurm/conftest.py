@@ -22,6 +22,7 @@ from .cluster import Cluster
 from .functions import meet, stay, where
 
 FORMULAS = ["NaCl", "Fe2O3", "Li0.5CoO2", "CuSO4·5H2O", "BaTiO3", "GaAs", "SiO2", "not a formula"]
+REGISTRY = "http://registry:5000"
 CACHE = "cache=/tmp/matminer-compute-$(id -u)\n"
 EXTRAS = (meet, stay, where)
 
@@ -118,9 +119,11 @@ def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: 
         with monkeypatch.context() as patch:
             patch.setenv("GLOBUS_COMPUTE_USER_DIR", str(home))
             options = EndpointOptions(
-                bundle, proxy.uri, partition="batch", max_blocks=2, workers_per_node=2
+                bundle, REGISTRY, partition="batch", max_blocks=2, workers_per_node=2
             )
             adapt(init_endpoint(NAME, options), extras.values(), settings, tmp_path)
+            # Its nodes are this machine, so to them, and only to them, the registry is here.
+            change(tmp_path / "endpoint" / NAME / "worker_init.sh", REGISTRY, proxy.uri)
         agent = Agent(home, service)
         tasks = None
         try:
