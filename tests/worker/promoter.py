@@ -7,5 +7,6 @@ from matminer_compute.model import promote
 
 for line in sys.stdin:
     name, version = line.rstrip("\n").split("\t")
-    promote(version, model=name, tracking_uri=os.environ["PUBLISHER_URI"])
+    # back and forth, whichever is better
+    promote(version, model=name, force=True, tracking_uri=os.environ["PUBLISHER_URI"])
     print(version, flush=True)
