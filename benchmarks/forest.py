@@ -22,56 +22,60 @@ from numba import njit
 from matminer_compute.functions import featurize_composition
 
 SIZES = (1, 100, 10_000)
-LANES = 8  # as the artifact has it
+LEFT_IS_LEAF, RIGHT_IS_LEAF, DISTANCES = 1 << 30, 1 << 31, (1 << 30) - 1
 
 
 @njit(nogil=True)
-def row_by_row(nodes: Any, leaves: Any, roots: Any, x: Any) -> Any:
+def leaf_of(nodes: Any, root: int, bits: int, x: Any, row: int) -> Any:
+    """The leaf that a row reaches in one tree, and how many inner nodes it passes."""
+    at, passed, is_leaf = root, 0, False
+    while not is_leaf:
+        node, passed = nodes[at], passed + 1
+        if x[row, node.step & ((1 << bits) - 1)] <= node.threshold:
+            at, is_leaf = at + 1, node.step & LEFT_IS_LEAF != 0
+        else:
+            at, is_leaf = at + ((node.step & DISTANCES) >> bits), node.step & RIGHT_IS_LEAF != 0
+    return at, passed
+
+
+@njit(nogil=True)
+def row_by_row(nodes: Any, leaves: Any, roots: Any, bits: int, x: Any) -> Any:
     """The plainest compiled walk over the same arrays: one row at a time through every tree."""
     values = np.zeros(len(x))
     for row in range(len(x)):
         for root in roots:
-            at = root
-            while at >= 0:
-                node = nodes[at]
-                at = node.left if x[row, node.feature] <= node.threshold else node.right
-            values[row] += leaves[~at]
+            values[row] += leaves[leaf_of(nodes, root, bits, x, row)[0]]
         values[row] /= len(roots)
     return values
 
 
 @njit(nogil=True)
-def visits(nodes: Any, roots: Any, x: Any) -> int:
+def visits(nodes: Any, roots: Any, bits: int, x: Any) -> int:
     """Inner nodes that the rows of ``x`` pass, all trees together."""
     count = 0
     for row in range(len(x)):
         for root in roots:
-            at = root
-            while at >= 0:
-                count += 1
-                node = nodes[at]
-                at = node.left if x[row, node.feature] <= node.threshold else node.right
+            count += leaf_of(nodes, root, bits, x, row)[1]
     return count
 
 
 @njit(nogil=True)
-def chase(nodes: Any, steps: int) -> int:
-    """``steps`` dependent reads of nodes in each of LANES chains: the least a walk waits for."""
-    at = np.arange(LANES)
+def chase(nodes: Any, steps: int, at: Any) -> int:
+    """``steps`` dependent reads of nodes in each of some chains: the least a walk waits for."""
     for _ in range(steps):
-        for lane in range(LANES):
-            at[lane] = nodes[at[lane]].left
+        for lane in range(len(at)):
+            at[lane] = nodes[at[lane]].step
     return at.sum()
 
 
-def step_limit(nodes_in_tree: int, dtype: Any) -> float:
+def step_limit(nodes_in_tree: int, dtype: Any, lanes: int) -> float:
     """Seconds a step of a walk that reads a node and does nothing else, one tree's size of them."""
-    nodes = np.zeros(max(nodes_in_tree, LANES), dtype)
+    nodes = np.zeros(max(nodes_in_tree, lanes), dtype)
     order = np.random.default_rng(0).permutation(len(nodes))
-    nodes["left"][order] = np.roll(order, 1)  # one cycle through all of them
-    chase(nodes, 1)
+    nodes["step"][order] = np.roll(order, 1)  # one cycle through all of them
+    chase(nodes, 1, np.arange(lanes))
     steps = 200_000
-    return seconds(lambda: chase(nodes, steps), 5) / (steps * LANES)
+    return seconds(lambda: chase(nodes, steps, np.arange(lanes)), 5) / (steps * lanes)
 
 
 def methods(pipeline: Any, model: Any) -> dict[str, Callable[[Any], Any]]:
@@ -86,7 +90,9 @@ def methods(pipeline: Any, model: Any) -> dict[str, Callable[[Any], Any]]:
         return total / len(forest.estimators_)
 
     def plain(features: Any) -> Any:
-        return row_by_row(model.nodes, model.leaves, model.roots, model._prepare(features))
+        return row_by_row(
+            model.nodes, model.values, model.roots, model.bits, model._prepare(features)
+        )
 
     def ours(features: Any) -> Any:
         os.environ["MATMINER_COMPUTE_THREADS"] = "1"
@@ -143,18 +149,18 @@ def against_the_limit(pipeline: Any, model: Any, features: Any) -> None:
     """Node visits and bytes, and what a visit costs beside the bare read of a node."""
     os.environ["MATMINER_COMPUTE_THREADS"] = "1"
     x = model._prepare(features)
-    passed = visits(model.nodes, model.roots, x)
+    passed, lanes = visits(model.nodes, model.roots, model.bits, x), model._kernels.LANES
     started = time.perf_counter()
     model.regress(features)
     step = (time.perf_counter() - started) / passed
-    limit = step_limit(len(model.nodes) // len(model.roots), model.nodes.dtype)
-    ours = model.nodes.nbytes + model.leaves.nbytes
+    limit = step_limit(len(model.nodes) // len(model.roots), model.nodes.dtype, lanes)
+    ours = model.nodes.nbytes
     theirs = sum(t.tree_.node_count for t in pipeline[-1].estimators_) * 72  # node and its value
     print("\n| one walk of 10,000 rows | |\n|---|---|")
     print(f"| node visits a row | {passed / len(x):,.0f} |")
     print(f"| bytes of nodes read a row | {passed / len(x) * model.nodes.itemsize:,.0f} |")
     print(f"| a visit | {step * 1e9:.2f} ns |")
-    print(f"| the bare read of a node, {LANES} chains in a tree's size | {limit * 1e9:.2f} ns |")
+    print(f"| the bare read of a node, {lanes} chains in a tree's size | {limit * 1e9:.2f} ns |")
     print(f"| size of the forest | {ours / 1e6:.0f} MB (scikit-learn: {theirs / 1e6:.0f} MB) |")
 
 

@@ -37,20 +37,23 @@ def artifact_digest(folder: Path) -> str:
 
 
 def schema_digest(
-    labels: Sequence[str], configuration: Mapping[str, Any], code: Path, tables: Path | None
+    labels: Sequence[str],
+    configuration: Mapping[str, Any],
+    code: Sequence[Path],
+    tables: Path | None,
 ) -> str:
     """Return the fingerprint of the features: equal only where a model may be given them.
 
     Args:
         labels: ordered names of the features.
         configuration: the featurizer's configuration.
-        code: the featurizer's source file.
+        code: the featurizer's source files.
         tables: its data file, if it has one.
     """
     facts = {
         "labels": list(labels),
         "configuration": dict(configuration),
-        "code": file_sha256(code),
+        "code": {path.name: file_sha256(path) for path in code},
         "tables": file_sha256(tables) if tables else None,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

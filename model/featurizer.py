@@ -21,6 +21,7 @@ from .options import FEATURIZERS
 from .tables import write_tables
 
 CODE = Path(__file__).parent / "artifacts" / "composition_featurizer.py"
+KERNELS = Path(__file__).parent / "artifacts" / "kernels"  # source files that travel beside code
 
 Featurized = tuple[np.ndarray, list[int], list[int], dict[int, str]]
 
@@ -40,7 +41,7 @@ class Featurizer:
     Attributes:
         code: its source file, a copy that stays as it is while the model is being trained.
         configuration: what the artifact's code is told (its ``model_config``).
-        artifacts: files it needs, by name.
+        artifacts: files and folders it needs, by name.
         labels: names of the features, in order.
         schema: fingerprint of labels, configuration, code and tables.
         loaded: the artifact, loaded.
@@ -89,7 +90,7 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
         folder: an existing folder; it must outlive the featurizer.
     """
     configuration = {"featurizers": list(featurizers), "element_property_preset": preset}
-    artifacts: dict[str, str] = {}
+    artifacts = {"kernels": str(copy_kernels(folder))}
     if set(featurizers) <= set(FEATURIZERS):  # others run in matminer itself, which has its tables
         tables = folder / "tables.npz"
         write_tables(tables, list(featurizers), preset)
@@ -99,12 +100,20 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
     mlflow.pyfunc.save_model(
         saved,
         python_model=str(code),
-        artifacts=artifacts or None,
+        artifacts=artifacts,
         model_config=configuration,
         pip_requirements=["mlflow"],  # this copy stays here; naming one spares mlflow's guessing
     )
     loaded: _LoadedFeaturizer = mlflow.pyfunc.load_model(str(saved)).unwrap_python_model()
     labels = list(loaded.labels)
-    table_file = Path(artifacts["tables"]) if artifacts else None
-    schema = schema_digest(labels, configuration, code, table_file)
+    table_file = Path(artifacts["tables"]) if "tables" in artifacts else None
+    sources = [code, *sorted(Path(artifacts["kernels"]).glob("*.py"))]
+    schema = schema_digest(labels, configuration, sources, table_file)
     return Featurizer(code, configuration, artifacts, labels, schema, loaded)
+
+
+def copy_kernels(folder: Path) -> Path:
+    """Copy the compiled loops' source, and nothing that Python left beside it, into ``folder``."""
+    copied = folder / KERNELS.name
+    shutil.copytree(KERNELS, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    return copied

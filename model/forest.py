@@ -4,19 +4,19 @@
 ``artifacts/regressor.py`` walks it, in one folder:
 
 ``nodes.npy``
-    the inner nodes of all trees, 16 bytes each: ``threshold`` float32, ``feature`` int32, ``left``
-    and ``right`` int32. A child is a later node, or, below zero, the leaf ``~child``.
-``leaves.npy``
-    float64, what each leaf predicts.
+    8 bytes a node, every tree in preorder. An inner node is a ``threshold``, float32, and a
+    ``step``, uint32: the feature in the lowest ``feature_bits``, then the distance to the right
+    child (the left one is the next node), and in the two highest bits whether the left and the
+    right child are leaves. A leaf is what it predicts, float64.
 ``roots.npy``
-    int32, the root of each tree, a child as above (a tree may be a single leaf).
+    int64, the root of each tree; of a tree that is a single leaf, ``~root``.
 ``inputs.npy``
     where ``feature`` points: ``column`` int32 of the matrix the pipeline takes, and ``fill``
     float32, what stands there for a missing value (NaN goes right, -inf left).
 ``forest.json``
     format, sizes, and the scikit-learn version that grew the trees.
 
-A scikit-learn node is 64 bytes and every node has one, leaf or not, besides its value.
+A scikit-learn node is 64 bytes, besides its value.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
-FOREST_FORMAT = 1
-NODE = np.dtype([("threshold", "<f4"), ("feature", "<i4"), ("left", "<i4"), ("right", "<i4")])
+FOREST_FORMAT = 2
+NODE = np.dtype([("threshold", "<f4"), ("step", "<u4")])
+STEP_BITS = 30  # of feature and distance; the other two mark leaves
 INPUT = np.dtype([("column", "<i4"), ("fill", "<f4")])
 LEAF = -1  # both children of a leaf in scikit-learn's trees
 
@@ -54,8 +55,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
 
 class _Flat(NamedTuple):
     nodes: npt.NDArray[np.void]
-    leaves: npt.NDArray[np.float64]
-    roots: npt.NDArray[np.int32]
+    roots: npt.NDArray[np.int64]
 
 
 def write_forest(pipeline: Any, folder: str | os.PathLike[str]) -> bool:
@@ -83,7 +83,8 @@ def write_forest(pipeline: Any, folder: str | os.PathLike[str]) -> bool:
     inputs = _routed(forest, trees) if imputer is None else _imputed(forest, imputer)
     if not trees or inputs is None:
         return False
-    flat = _flatten(trees, route=imputer is None)
+    bits = max(1, int(len(inputs) - 1).bit_length())
+    flat = _flatten(trees, bits, route=imputer is None)
     if flat is None:
         return False
     path = Path(folder)
@@ -95,7 +96,7 @@ def write_forest(pipeline: Any, folder: str | os.PathLike[str]) -> bool:
         "n_features": int((imputer or forest).n_features_in_),
         "n_trees": len(flat.roots),
         "n_nodes": len(flat.nodes),
-        "n_leaves": len(flat.leaves),
+        "feature_bits": bits,
         "scikit_learn": sklearn.__version__,
     }
     (path / "forest.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -170,35 +171,62 @@ def _inputs(columns: npt.NDArray[Any], fill: npt.NDArray[Any]) -> npt.NDArray[np
     return inputs
 
 
-def _flatten(trees: list[Any], *, route: bool) -> _Flat | None:
-    """Inner nodes, leaves and roots of all trees, numbered through; None if int32 is too small.
+def _flatten(trees: list[Any], bits: int, *, route: bool) -> _Flat | None:
+    """Nodes and roots of all trees; None if a distance does not fit into a step.
 
     Args:
         trees: fitted ``sklearn.tree._tree.Tree`` objects.
+        bits: of a step that are the feature.
         route: nodes that send missing values left read the second copy of their column.
     """
-    n_leaves = sum(int(tree.n_leaves) for tree in trees)
-    n_nodes = sum(int(tree.node_count) for tree in trees) - n_leaves
-    if max(n_nodes, n_leaves) > np.iinfo(np.int32).max:
+    counts = [int(tree.node_count) for tree in trees]
+    if max(counts) >= 1 << (STEP_BITS - bits):
         return None
-    flat = _Flat(np.empty(n_nodes, NODE), np.empty(n_leaves), np.empty(len(trees), np.int32))
-    node = leaf = 0
-    for number, tree in enumerate(trees):
-        is_leaf = tree.children_left == LEAF
-        inner = ~is_leaf
-        names = np.where(is_leaf, ~(leaf + np.cumsum(is_leaf) - 1), node + np.cumsum(inner) - 1)
-        part = flat.nodes[node : node + inner.sum()]
-        part["threshold"] = _round_down(tree.threshold[inner])
-        part["feature"] = tree.feature[inner]
-        if route:
-            part["feature"] += tree.n_features * tree.missing_go_to_left[inner].astype(np.int32)
-        part["left"] = names[tree.children_left[inner]]
-        part["right"] = names[tree.children_right[inner]]
-        values = tree.value[is_leaf, 0, 0]
-        flat.leaves[leaf : leaf + len(values)] = values
-        flat.roots[number] = names[0]
-        node, leaf = node + len(part), leaf + len(values)
-    return flat
+    starts = np.cumsum([0, *counts[:-1]])
+    nodes = np.empty(sum(counts), NODE)
+    for tree, start, count in zip(trees, starts.tolist(), counts, strict=True):
+        _lay_out(tree, nodes[start : start + count], bits, route)
+    single = np.array(counts) == 1
+    return _Flat(nodes, np.where(single, ~starts, starts).astype(np.int64))
+
+
+def _lay_out(tree: Any, nodes: npt.NDArray[np.void], bits: int, route: bool) -> None:
+    """One tree into its part of the nodes."""
+    left, right = tree.children_left, tree.children_right
+    place, size = _preorder(left, right)
+    is_leaf = left == LEAF
+    inner = np.flatnonzero(~is_leaf)
+    left, right = left[inner], right[inner]
+    feature = tree.feature[inner]
+    if route:
+        feature = feature + tree.n_features * tree.missing_go_to_left[inner]
+    step = feature | (size[left] + 1) << bits
+    step |= is_leaf[left].astype(np.int64) << STEP_BITS
+    step |= is_leaf[right].astype(np.int64) << (STEP_BITS + 1)
+    nodes["threshold"][place[inner]] = _round_down(tree.threshold[inner])
+    nodes["step"][place[inner]] = step
+    nodes.view("<f8")[place[is_leaf]] = tree.value[is_leaf, 0, 0]
+
+
+def _preorder(
+    left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Each node's place, if a node comes before its left branch and this before the right one.
+
+    Also how many nodes are below and at each. scikit-learn numbers most trees so, but not those
+    that were grown best first.
+    """
+    levels, here = [], np.zeros(1, np.int64)
+    while len(here := here[left[here] != LEAF]):  # the inner nodes of a level
+        levels.append(here)
+        here = np.concatenate([left[here], right[here]])
+    size, place = np.ones(len(left), np.int64), np.zeros(len(left), np.int64)
+    for here in reversed(levels):
+        size[here] += size[left[here]] + size[right[here]]
+    for here in levels:
+        place[left[here]] = place[here] + 1
+        place[right[here]] = place[here] + 1 + size[left[here]]
+    return place, size
 
 
 def _round_down(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-_FEATURIZER = ("mlflow", "numpy", "pandas", "pymatgen")
+_FEATURIZER = ("mlflow", "numba", "numpy", "pandas", "pymatgen")
 _REGRESSOR = ("mlflow", "numba", "numpy", "pandas", "scikit-learn", "skops")
 
 

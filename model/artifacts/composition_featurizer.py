@@ -1,7 +1,8 @@
 """Chemical formulas to matminer composition features, computed for whole lists at once.
 
 This file is an MLflow *model from code*: it is stored and served as the text you read, beside a
-table of element data (.npz, written by ``model/tables.py``). It needs numpy, pandas and mlflow.
+table of element data (.npz, written by ``model/tables.py``) and a folder of compiled loops
+(``kernels``). It needs numpy, numba, pandas and mlflow.
 
 The features are those of matminer 0.10.1 (Ward et al., Comput. Mater. Sci. 152, 60, 2018), in the
 same order and with the same bits, for any of the featurizers
@@ -11,21 +12,25 @@ same order and with the same bits, for any of the featurizers
 
 A configuration with any other matminer composition featurizer is computed by matminer itself.
 
-Where the speed comes from: compositions are grouped by their number of elements n, and each
-statistic is a few operations on arrays (n, rows, properties). Where the identity comes from:
-every sum runs in the order of matminer's own sum (`numpy_sum`, `python_sum`, `fold`), and every
-power goes through the C library's ``pow``, as Python's ``**`` does. Tests compare bit for bit.
+Where the speed comes from: compositions of one number of elements n are arrays (n, rows), and one
+compiled pass over them writes all features. Where the identity comes from: every sum runs in the
+order of matminer's own, and every power goes through the C library's ``pow``, as Python's ``**``
+does. Tests compare bit for bit.
 """
 
 from __future__ import annotations
 
 import html
+import importlib
+import importlib.util
 import itertools
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,8 +44,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 Terms = list[tuple[str, float]]
 
+VECTORISED = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
 NORMS = np.array([2.0, 3.0, 5.0, 7.0, 10.0])  # Stoichiometry's p, after the 0-norm
-ROOTS = 1.0 / NORMS
+COMPENSATED = sum([1.0, 1e100, 1.0, -1e100]) == 2.0  # from Python 3.12 on
 
 MAX_TEXT = 1000  # characters
 MIN_AMOUNT, MAX_AMOUNT = 1e-8, 1e12  # pymatgen drops an element below the first
@@ -685,68 +691,105 @@ class Domain:
         return ": did you mean the letter O?" if "0" in f"{most:.0f}" else ""
 
 
-def distinct(group: Compositions) -> tuple[Compositions, Ints]:
-    """The distinct compositions of a group in order, and the place of every row among them."""
-    if len(group.texts) == 1:
-        return group, np.zeros(1, np.intp)
-    packed = np.concatenate([group.numbers.astype(np.float64), group.amounts]).T.tobytes()
-    width = 16 * len(group.numbers)
-    seen: dict[bytes, int] = {}
-    keys = (packed[at : at + width] for at in range(0, len(packed), width))
-    places = np.array([seen.setdefault(key, len(seen)) for key in keys], np.intp)
-    if len(seen) == len(places):
-        return group, places
-    return group.take(np.unique(places, return_index=True)[1]), places
+# ---- Source files that travel beside this one ------------------------------------------------
 
 
-def place_distinct(groups: list[Compositions], place: Ints) -> list[tuple[Compositions, Ints]]:
+def import_beside(folder: str, name: str) -> Any:
+    """A module out of a folder of source files: a package whose name carries their digest.
+
+    Two versions of the files live side by side in one process, one version is imported once.
+    """
+    digest = sha256()
+    for path in sorted(Path(folder).glob("*.py")):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    package = f"matminer_compute_{Path(folder).name}_{digest.hexdigest()[:32]}"
+    if package not in sys.modules:
+        spec = importlib.util.spec_from_file_location(package, f"{folder}/__init__.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[package])
+    return importlib.import_module(f"{package}.{name}")
+
+
+# ---- Distinct compositions -------------------------------------------------------------------
+
+
+def place_distinct(
+    kernels: Any, groups: list[Compositions], place: Ints
+) -> list[tuple[Compositions, Ints]]:
     """The distinct compositions of all groups, each with its row among all, by first appearance.
 
     The row is entered in place for every text of the groups.
     """
-    parts = [distinct(group) for group in groups]
-    first = np.concatenate([unique.texts for unique, _ in parts] or [np.array([], np.intp)])
-    row = np.empty_like(first)
-    row[np.argsort(first)] = np.arange(len(first))
-    placed = []
-    for group, (unique, places) in zip(groups, parts, strict=True):
-        rows, row = row[: len(unique.texts)], row[len(unique.texts) :]
-        place[group.texts] = rows[places]
-        placed.append((unique, rows))
-    return placed
+    placed, first = [], np.zeros(len(place), bool)
+    for group in groups:
+        rows = len(group.texts)
+        if rows == 1:
+            first[group.texts] = True
+            placed.append((group, np.zeros(1, np.intp)))
+            continue
+        slots = np.full(2 << rows.bit_length(), -1)
+        places, firsts = np.empty((2, rows), np.intp)
+        bits = group.amounts.view(np.uint64)
+        count = kernels.distinct(group.numbers, bits, slots, places, firsts)
+        first[group.texts[firsts[:count]]] = True
+        placed.append((group if count == rows else group.take(firsts[:count]), places))
+    row = np.cumsum(first) - 1
+    found = []
+    for group, (unique, places) in zip(groups, placed, strict=True):
+        rows_of_unique = row[unique.texts]
+        place[group.texts] = rows_of_unique[places]
+        found.append((unique, rows_of_unique))
+    return found
 
 
-# ---- Sums in matminer's order --------------------------------------------------------------
+# ---- Compositions that are arrays --------------------------------------------------------------
 
 
-def fold(terms: Floats) -> Floats:
-    """Sum over the first axis from left to right: a Python loop of ``+=``."""
-    total: Floats = terms[0].copy()
-    for term in terms[1:]:
-        total += term
-    return total
+def arrange(numbers: Ints, amounts: Floats, most: int) -> tuple[list[Compositions], dict[int, str]]:
+    """Compositions (rows, width) grouped by number of elements, and the reason by rejected row.
 
+    An element that comes twice counts once, with the sum of its amounts, where it came first.
 
-def numpy_sum(terms: Floats) -> Floats:
-    """Sum over the first axis in the order of numpy's sum of one contiguous row.
-
-    Left to right below 8 terms, else eight running sums (numpy's pairwise summation, which would
-    split again only above 128 terms: more than there are elements).
+    Args:
+        numbers: atomic numbers, up to ``most``.
+        amounts: zero where a composition has fewer elements than others.
+        most: the largest atomic number.
     """
-    if len(terms) < 8:
-        return fold(terms)
-    whole = len(terms) - len(terms) % 8
-    r = fold(terms[:whole].reshape(-1, 8, *terms.shape[1:]))
-    paired = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
-    return fold(np.concatenate([paired[None], terms[whole:]]))
+    amounts = amounts.copy()
+    places = -1 - np.arange(numbers.shape[1])  # an absent element is like no other
+    ordered = np.sort(np.where(amounts > 0, numbers, places), axis=1)
+    for row in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1)).tolist():
+        first: dict[int, int] = {}
+        for place in np.flatnonzero(amounts[row] > 0).tolist():
+            where = first.setdefault(int(numbers[row, place]), place)
+            if where != place:
+                amounts[row, where] += amounts[row, place]
+                amounts[row, place] = 0.0
+    there = amounts >= MIN_AMOUNT
+    faults: dict[str, npt.NDArray[np.bool_]] = {
+        "an amount is negative or not a number": ~(amounts >= 0),
+        f"an amount is over {MAX_AMOUNT:g}": amounts > MAX_AMOUNT,
+        f"an atomic number is not between 1 and {most}": there & ((numbers < 1) | (numbers > most)),
+        f"no amount reaches {MIN_AMOUNT:g}": there.sum(axis=1)[:, None] == 0,
+    }
+    rejected: dict[int, str] = {}
+    for reason, fault in faults.items():
+        for row in np.flatnonzero(fault.any(axis=1)).tolist():
+            rejected.setdefault(row, reason)
+    sizes = there.sum(axis=1)
+    sizes[list(rejected)] = 0
+    groups = []
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        rows = np.flatnonzero(sizes == size)
+        kept = np.argsort(~there[rows], axis=1, kind="stable")[:, :size]
+        at = rows[:, None]
+        groups.append(Compositions(rows, numbers[at, kept].T, amounts[at, kept].T))
+    return groups, rejected
 
 
-def python_sum(terms: Floats) -> Floats:
-    """The built-in ``sum`` of each column; from Python 3.12 on it carries a compensation."""
-    return np.fromiter(map(sum, terms.T.tolist()), np.float64, terms.shape[1])
-
-
-# ---- Featurizers: numbers and amounts (n, rows) to features --------------------------------
+# ---- Element data ----------------------------------------------------------------------------
 
 
 @dataclass
@@ -772,138 +815,36 @@ class Tables:
     n_states: Ints
     ionic_character: Floats
 
-
-def stoichiometry(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
-    """p-norms of the atomic fractions: (rows, 6)."""
-    # float_power is the C library's pow, as Python's ** is; numpy's power may be its own code.
-    powers = fold(np.float_power((amounts / total)[:, :, None], NORMS))
-    count = np.full((len(total), 1), float(len(amounts)))
-    return np.concatenate([count, np.float_power(powers, ROOTS)], axis=1)
-
-
-def element_property(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
-    """Statistics of element properties: (rows, n_properties * n_stats)."""
-    values = tables.properties[numbers]  # (n, rows, n_properties)
-    weights = amounts[:, :, None]
-    scale = numpy_sum(amounts)[:, None]
-    low, high = values.min(axis=0), values.max(axis=0)
-    mean = numpy_sum(values * weights) / scale
-    out = np.empty((*mean.shape, len(tables.stats)))
-    for column, stat in enumerate(tables.stats):
-        if stat == "minimum":
-            result = low
-        elif stat == "maximum":
-            result = high
-        elif stat == "range":
-            result = high - low
-        elif stat == "mean":
-            result = mean
-        elif stat == "avg_dev":
-            result = numpy_sum(np.abs(values - mean) * weights) / scale
-        elif stat == "std_dev":
-            result = weighted_deviation(values - mean, amounts)
-        else:
-            result = mode(values, amounts)
-        out[:, :, column] = result
-    return out.reshape(len(total), -1)
+    def columns(self, names: Sequence[str]) -> dict[str, int]:
+        """The first column of each featurizer."""
+        width = {"Stoichiometry": 6, "ValenceOrbital": 4, "IonProperty": 3}
+        width["ElementProperty"] = self.properties.shape[1] * len(self.stats)
+        starts = itertools.accumulate((width[name] for name in names), initial=0)
+        return dict(zip(names, starts, strict=False))
 
 
-def mode(values: Floats, amounts: Floats) -> Floats:
-    """The least value among the elements with (nearly) the largest amount: (rows, properties)."""
-    most = amounts.max(axis=0)
-    frequent = np.abs(amounts - most) <= 1e-8 + 1e-5 * most  # numpy.isclose
-    least: Floats = np.where(frequent[:, :, None], values, np.inf).min(axis=0)
-    return least
+# ---- What is left to NumPy, because matminer leaves it to BLAS ---------------------------------
 
 
 def weighted_deviation(differences: Floats, amounts: Floats) -> Floats:
-    """The weighted standard deviation of (n, rows, properties): (rows, properties)."""
-    if len(amounts) == 1:
-        return np.zeros(differences.shape[1:])
-    scale = numpy_sum(amounts)
-    beta = scale / (np.float_power(scale, 2) - numpy_sum(amounts * amounts))
+    """The weighted standard deviation of (rows, properties, n): (rows, properties)."""
+    rows, properties, n = differences.shape
+    if n == 1:
+        return np.zeros((rows, properties))
+    scale = amounts.sum(axis=1)
+    beta = scale / (np.float_power(scale, 2) - (amounts * amounts).sum(axis=1))
     # vecdot, not a sum: matminer's np.dot goes to BLAS, whose kernel for this processor may
     # fuse multiply and add; vecdot calls the same kernel, on contiguous rows.
-    squares = np.ascontiguousarray(np.moveaxis(differences * differences, 0, -1))
-    weights = np.ascontiguousarray(amounts.T)[:, None, :]
-    deviation: Floats = np.sqrt(beta[:, None] * np.vecdot(squares, weights))
+    squares = np.vecdot(differences * differences, amounts[:, None, :])
+    deviation: Floats = np.sqrt(beta[:, None] * squares)
     return deviation
 
 
-def valence_orbital(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
-    """Fractions of the valence electrons in s, p, d and f: (rows, 4)."""
-    scale = numpy_sum(amounts)[:, None]
-    mean = numpy_sum(tables.valence[numbers] * amounts[:, :, None]) / scale
-    return mean[:, :4] / mean[:, 4:]
-
-
-def ion_property(tables: Tables, numbers: Ints, amounts: Floats, total: Floats) -> Floats:
-    """Whether a neutral compound is possible; largest and mean ionic character: (rows, 3)."""
-    if len(numbers) == 1:
-        return np.tile([1.0, 0.0, 0.0], (len(total), 1))
-    fractions = amounts / total
-    largest, mean = np.zeros(len(total)), np.zeros(len(total))
-    for a, b in itertools.combinations(range(len(numbers)), 2):
-        character = tables.ionic_character[numbers[a], numbers[b]]
-        mean += fractions[a] * fractions[b] * character
-        np.maximum(largest, character, out=largest)
-    return np.stack([neutral_possible(tables, numbers, amounts), largest, mean], axis=1)
-
-
-VECTORISED = {
-    "Stoichiometry": stoichiometry,
-    "ElementProperty": element_property,
-    "ValenceOrbital": valence_orbital,
-    "IonProperty": ion_property,
-}
-
-# ---- Charge neutrality: does any choice of one oxidation state an element add up to zero? ----
-
-
-def neutral_possible(tables: Tables, numbers: Ints, amounts: Floats) -> npt.NDArray[np.bool_]:
-    """Whether each composition (n, rows) has a neutral choice of oxidation states: (rows,).
-
-    The charge of a choice is summed here in whatever order is quick. Where rounding could tip
-    the comparison (amounts near 1e8, charges near 1e-8), it is done again by matminer's np.dot.
-    """
-    combinations = tables.n_states[numbers].prod(axis=0)
-    if combinations.sum() <= 64:  # so few that arrays would cost more than they save
-        pairs = zip(numbers.T, amounts.T, strict=True)
-        return np.array([as_matminer(tables, number, amount) for number, amount in pairs])
-    possible = np.zeros(numbers.shape[1], bool)
-    least = (tables.states[:, 0][numbers] * amounts).sum(axis=0)
-    most = (tables.states[:, -1][numbers] * amounts).sum(axis=0)
-    noise = 1e-14 * len(numbers) * amounts.sum(axis=0)  # no oxidation state is beyond 10
-    slack = NEUTRAL + noise
-    undecided = np.flatnonzero((combinations > 0) & (least <= slack) & (most >= -slack))
-    listed = undecided[combinations[undecided] <= MAX_LISTED]
-    block = np.cumsum(combinations[listed]) // (64 * MAX_LISTED)
-    for rows in np.split(listed, np.flatnonzero(np.diff(block)) + 1):
-        if len(rows):
-            charge = least_charge(tables, numbers[:, rows], amounts[:, rows])
-            possible[rows] = charge <= NEUTRAL - noise[rows]
-            near = np.abs(charge - NEUTRAL) < noise[rows]
-            for row in rows[near].tolist():
-                possible[row] = as_matminer(tables, numbers[:, row], amounts[:, row])
-    for row in undecided[combinations[undecided] > MAX_LISTED].tolist():
-        possible[row] = meet_in_the_middle(tables, numbers[:, row], amounts[:, row]) <= NEUTRAL
-    return possible
-
-
-def least_charge(tables: Tables, numbers: Ints, amounts: Floats) -> Floats:
-    """The smallest |charge| over all combinations, which are listed row after row: (rows,)."""
-    owner = np.arange(numbers.shape[1])
-    charge = np.zeros(len(owner))
-    for number, amount in zip(numbers, amounts, strict=True):
-        count = tables.n_states[number[owner]]
-        first = np.cumsum(count) - count
-        choice = np.arange(count.sum()) - np.repeat(first, count)
-        charge = np.repeat(charge, count)
-        owner = np.repeat(owner, count)
-        charge += tables.states[number[owner], choice] * amount[owner]
-    starts = np.searchsorted(owner, np.arange(numbers.shape[1]))
-    least: Floats = np.minimum.reduceat(np.abs(charge), starts)
-    return least
+def neutral_possible(tables: Tables, numbers: Ints, amounts: Floats) -> bool:
+    """Whether a composition (n,) that the compiled search left has neutral oxidation states."""
+    if tables.n_states[numbers].prod(dtype=np.float64) <= MAX_LISTED:  # rounding decides
+        return as_matminer(tables, numbers, amounts)
+    return meet_in_the_middle(tables, numbers, amounts) <= NEUTRAL
 
 
 def state_lists(tables: Tables, numbers: Ints) -> list[list[float]]:
@@ -952,16 +893,19 @@ class CompositionFeaturizer(PythonModel):
 
     Attributes:
         labels: matminer's feature labels, in order (after `load_context`).
+        notes: what an operator of this machine should know.
     """
 
     labels: list[str]
+    notes: list[str]
 
     def load_context(self, context: Any) -> None:
         """Read the tables (or build matminer's featurizers, if the configuration needs them).
 
         Args:
             context: model_config {"featurizers": [class names], "element_property_preset": name},
-                artifacts {"tables": path of the .npz, "domain": of the JSON if trained}.
+                artifacts {"tables": path of the .npz, "kernels": folder of the compiled loops,
+                "domain": of the JSON if trained}.
 
         Raises:
             ValueError: the tables were made for another configuration.
@@ -970,9 +914,10 @@ class CompositionFeaturizer(PythonModel):
         self.preset = str(context.model_config.get("element_property_preset", "magpie"))
         self.tables: Tables | None = None
         self.matminer: Any = None
+        self.kernels = import_beside(context.artifacts["kernels"], "for_compositions")
+        self.notes = self.kernels.notes
         if set(self.names) <= set(VECTORISED):
-            self.tables = read_tables(context.artifacts["tables"], self.names, self.preset)
-            self.symbols, self.labels = self.tables.symbols, self.tables.labels
+            self._load_tables(context.artifacts["tables"])
         else:
             self.matminer, self.symbols = load_matminer(self.names, self.preset)
             self.labels = self.matminer.feature_labels()
@@ -1013,7 +958,7 @@ class CompositionFeaturizer(PythonModel):
             for group in groups:
                 outside |= self.domain.outside(group)
         place = np.full(len(number), -1, np.intp)  # of each distinct text in features
-        placed = place_distinct(groups, place)
+        placed = place_distinct(self.kernels, groups, place)
         features = np.empty((sum(len(where) for _, where in placed), len(self.labels)))
         refused: dict[int, str] = {}  # by row of features
         for group, where in placed:
@@ -1036,6 +981,36 @@ class CompositionFeaturizer(PythonModel):
             outside = {row: outside[text] for row, text, fit in texts if fit and text in outside}
         return features, kept, index[accepted].tolist(), rejected, outside
 
+    def featurize_compositions(
+        self, numbers: npt.ArrayLike, amounts: npt.ArrayLike
+    ) -> tuple[Floats, dict[int, str]]:
+        """Features of compositions that are arrays: no text is made or read.
+
+        They are those of `featurize` for a formula with these elements and amounts in this order.
+
+        Args:
+            numbers: (rows, width), atomic numbers. One that comes twice in a row counts once.
+            amounts: (rows, width), zero where a composition has fewer elements than others.
+
+        Returns:
+            features: float64, C-contiguous, (rows, n_features), NaN where a row is rejected.
+            rejected: for each such row, the reason.
+
+        Raises:
+            ValueError: the two are not matrices of one shape.
+        """
+        numbers, amounts = np.asarray(numbers, np.intp), np.asarray(amounts, np.float64)
+        if numbers.shape != amounts.shape or numbers.ndim != 2:
+            what = f"{numbers.shape} and {amounts.shape}"
+            raise ValueError(f"numbers and amounts must both be (rows, width), not {what}")
+        groups, rejected = arrange(numbers, amounts, len(self.symbols) - 1)
+        features = np.empty((len(numbers), len(self.labels)))
+        for group in groups:
+            fill = self._by_matminer if self.tables is None else self._by_tables
+            rejected |= fill(group, group.texts, features)
+        features[list(rejected)] = np.nan
+        return features, rejected
+
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """MLflow's face of `featurize`.
 
@@ -1054,25 +1029,60 @@ class CompositionFeaturizer(PythonModel):
         result[rows] = features[places]
         return pd.DataFrame(result, index, self.labels)
 
+    def _load_tables(self, path: str) -> None:
+        """Read the tables, and lay out what the compiled loops take of them."""
+        tables = self.tables = read_tables(path, self.names, self.preset)
+        self.symbols, self.labels = tables.symbols, tables.labels
+        self.column = tables.columns(self.names)
+        self.laid_out = (
+            COMPENSATED,
+            np.array([self.column.get(name, -1) for name in VECTORISED]),
+            NORMS,
+            tables.properties,
+            np.array([self.kernels.STATS.index(stat) for stat in tables.stats], np.intp),
+            tables.valence,
+            tables.states,
+            tables.n_states,
+            tables.ionic_character,
+        )
+
     def _by_tables(self, group: Compositions, rows: Ints, features: Floats) -> dict[int, str]:
         """Fill the rows of features for a group; the reason for each that cannot be had."""
         assert self.tables is not None
         refused = unfit(self.tables, self.names, self.preset, group.numbers)
-        columns = np.arange(len(rows))
+        reasons = {int(rows[column]): reason for column, reason in refused.items()}
         if refused:
-            columns = np.delete(columns, list(refused))
-        width = max(1, self.tables.properties.shape[1])
-        step = max(16, WORK_BLOCK // (width * len(group.numbers)))
-        with np.errstate(all="ignore"):  # as matminer: no valence electrons give 0/0 = NaN
-            for start in range(0, len(columns), step):
-                part = columns[start : start + step]
-                numbers, amounts = group.numbers[:, part], group.amounts[:, part]
-                total = python_sum(amounts)
-                blocks = [
-                    VECTORISED[name](self.tables, numbers, amounts, total) for name in self.names
-                ]
-                features[rows[part]] = np.concatenate(blocks, axis=1)
-        return {int(rows[column]): reason for column, reason in refused.items()}
+            kept = np.delete(np.arange(len(rows)), list(refused))
+            group, rows = group.take(kept), rows[kept]
+        undecided = np.empty(len(rows), np.intp)
+        count = self.kernels.featurize(
+            group.numbers, group.amounts, rows, *self.laid_out, features, undecided
+        )
+        for k in undecided[:count].tolist():
+            possible = neutral_possible(self.tables, group.numbers[:, k], group.amounts[:, k])
+            features[rows[k], self.column["IonProperty"]] = possible
+        if "std_dev" in self.tables.stats and "ElementProperty" in self.names:
+            self._add_deviations(self.tables, group, rows, features)
+        return reasons
+
+    def _add_deviations(
+        self, tables: Tables, group: Compositions, rows: Ints, features: Floats
+    ) -> None:
+        """Fill the columns of the standard deviation; those of the mean are filled."""
+        first, width = self.column["ElementProperty"], len(tables.stats)
+        of = first + width * np.arange(tables.properties.shape[1])
+        means, deviations = of + tables.stats.index("mean"), of + tables.stats.index("std_dev")
+        step = max(16, WORK_BLOCK // (len(of) * len(group.numbers)))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            at = rows[part, None]
+            values = tables.properties.T[:, group.numbers.T[part]]  # (n_properties, rows, n)
+            differences = values.swapaxes(0, 1) - features[at, means][:, :, None]
+            amounts = np.ascontiguousarray(group.amounts.T[part])
+            with np.errstate(all="ignore"):  # as matminer: a tiny amount may give 0 / 0 = NaN
+                features[at, deviations] = weighted_deviation(
+                    np.ascontiguousarray(differences), amounts
+                )
 
     def _by_matminer(self, group: Compositions, rows: Ints, features: Floats) -> dict[int, str]:
         """The same by matminer, one composition at a time."""

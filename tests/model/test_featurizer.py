@@ -29,7 +29,7 @@ from matminer.featurizers.composition import (
 )
 from pymatgen.core import Composition, Element
 
-from matminer_compute.model.featurizer import build_featurizer
+from matminer_compute.model.featurizer import CODE, KERNELS, build_featurizer
 from matminer_compute.model.tables import write_tables
 
 DATA = Path(__file__).parents[2] / "model" / "data" / "mp_e_form.csv.gz"
@@ -203,6 +203,50 @@ def test_each_composition_is_computed_once_and_rows_stay_in_order():
     assert (nothing.shape, rows, index, rejected) == ((0, 145), [], [], {})
 
 
+@st.composite
+def compositions(draw):
+    """Arrays as an enumerator hands them over: some elements absent, some named twice."""
+    width = draw(st.integers(1, 9))
+    amounts = st.one_of(st.just(0.0), st.integers(1, 20).map(float), st.floats(1e-9, 1e3))
+    row = st.lists(st.tuples(st.integers(1, 30), amounts), min_size=width, max_size=width)
+    return np.array(draw(st.lists(row, min_size=1, max_size=20)))
+
+
+@given(compositions())
+@settings(max_examples=100, deadline=None)
+def test_arrays_give_the_features_of_their_formulas(rows):
+    numbers, amounts = rows[:, :, 0].astype(int), rows[:, :, 1]
+    features, rejected = load().featurize_compositions(numbers, amounts)
+    texts = [
+        "".join(
+            f"{SYMBOLS[z - 1]}{amount:.17g}".replace("e-0", "e-")
+            for z, amount in zip(number, row, strict=True)
+            if amount
+        )
+        for number, row in zip(numbers.tolist(), amounts.tolist(), strict=True)
+    ]
+    expected, accepted, index, _ = load().featurize(texts)
+    assert sorted(rejected) == sorted(set(range(len(texts))).difference(accepted))
+    np.testing.assert_array_equal(features[accepted], expected[index])
+    assert np.isnan(features[list(rejected)]).all()
+
+
+def test_arrays_that_are_no_compositions_are_rejected_by_row():
+    numbers = [[11, 17], [11, 0], [119, 8], [11, 17], [11, 17], [11, 17], [26, 26]]
+    amounts = [[1, 1], [1, 0], [1, 1], [-1, 1], [np.nan, 1], [0, 1e-9], [1, 2]]
+    features, rejected = load().featurize_compositions(numbers, amounts)
+    assert rejected == {
+        2: "an atomic number is not between 1 and 118",
+        3: "an amount is negative or not a number",
+        4: "an amount is negative or not a number",
+        5: "no amount reaches 1e-08",
+    }
+    expected, *_ = load().featurize(["NaCl", "Na", "Fe3"])
+    np.testing.assert_array_equal(features[[0, 1, 6]], expected)
+    with pytest.raises(ValueError, match=r"\(rows, width\)"):
+        load().featurize_compositions([11, 17], [1, 1])
+
+
 def test_a_search_through_too_many_oxidation_states_is_refused():
     with_states = [symbol for symbol in SYMBOLS if COMBINATIONS[symbol]]
     texts = ["NaCl", "".join(with_states), "".join(SYMBOLS), "".join(with_states[:40])]
@@ -227,11 +271,10 @@ def test_an_element_the_preset_has_no_data_for_is_refused(tmp_path):
 
 
 def load_with(tables, configuration):
-    code = Path(__file__).parents[2] / "model" / "artifacts" / "composition_featurizer.py"
     mlflow.pyfunc.save_model(
         tables.parent / "model",
-        python_model=str(code),
-        artifacts={"tables": str(tables)},
+        python_model=str(CODE),
+        artifacts={"tables": str(tables), "kernels": str(KERNELS)},
         model_config=configuration,
         pip_requirements=["mlflow"],
     )
@@ -287,8 +330,8 @@ sys.modules["artifact"] = artifact
 spec.loader.exec_module(artifact)
 featurizer = artifact.CompositionFeaturizer()
 featurizer.load_context(types.SimpleNamespace(
-    artifacts={"tables": sys.argv[2]},
-    model_config={"featurizers": sys.argv[3].split(), "element_property_preset": "magpie"}))
+    artifacts={"tables": sys.argv[2], "kernels": sys.argv[3]},
+    model_config={"featurizers": sys.argv[4].split(), "element_property_preset": "magpie"}))
 features, *_ = featurizer.featurize(["NaCl", "CuSO4·5H2O", "Ca(OH)2", "?"] * 10)
 assert features.shape == (3, 145)
 print(sorted({name.partition(".")[0] for name in sys.modules}))
@@ -298,9 +341,8 @@ print(sorted({name.partition(".")[0] for name in sys.modules}))
 def test_a_worker_needs_neither_matminer_nor_pymatgen_nor_this_package(tmp_path):
     tables = tmp_path / "tables.npz"
     write_tables(tables, FOUR, "magpie")
-    code = Path(__file__).parents[2] / "model" / "artifacts" / "composition_featurizer.py"
     ran = subprocess.run(  # a process of its own: this one has imported all of them
-        [sys.executable, "-c", ALONE, str(code), str(tables), " ".join(FOUR)],
+        [sys.executable, "-B", "-c", ALONE, str(CODE), str(tables), str(KERNELS), " ".join(FOUR)],
         capture_output=True,
         text=True,
         check=False,

@@ -27,6 +27,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from matminer_compute.model import forest as layout
+from matminer_compute.model.featurizer import KERNELS
 from matminer_compute.model.forest import write_forest
 
 ARTIFACT = Path(layout.__file__).parent / "artifacts" / "regressor.py"
@@ -44,6 +45,7 @@ def _artifact() -> ModuleType:
 
 
 artifact = _artifact()
+kernels = artifact.import_beside(str(KERNELS), "for_forests")
 
 
 def _data(rows: int, columns: int, seed: int, missing: float = 0.1) -> tuple[Any, Any]:
@@ -57,7 +59,7 @@ def _data(rows: int, columns: int, seed: int, missing: float = 0.1) -> tuple[Any
 
 def _flat(pipeline: Any, folder: Path) -> Any:
     assert write_forest(pipeline, folder)
-    return artifact.FlatForest(folder)
+    return artifact.FlatForest(folder, kernels)
 
 
 def _tree_predictions(pipeline: Any, features: Any) -> Any:
@@ -144,7 +146,7 @@ def test_trees_of_a_single_leaf(tmp_path: Path) -> None:
     forest = RandomForestRegressor(6, bootstrap=False)
     constant = make_pipeline(SimpleImputer(), forest).fit(features, np.full(50, 0.1))
     flat = _flat(constant, tmp_path)
-    assert len(flat.nodes) == 0
+    assert (flat.roots < 0).all()
     values, spread = flat.regress(features)
     np.testing.assert_array_equal(values, constant.predict(features))
     assert (spread == 0.0).all()  # equal trees differ by nothing, not by a rounding error
@@ -166,12 +168,12 @@ def test_spread_survives_a_large_offset(tmp_path: Path) -> None:
     np.testing.assert_allclose(spread, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 8, 9, 2047, 2048, 2049, 4096, 5000])
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 9, 2047, 2048, 2049, 5000])
 @pytest.mark.parametrize("threads", ["", "1", "2", "64"])
 def test_blocks_and_threads_do_not_change_a_bit(
     rows: int, threads: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (artifact.LANES, artifact.BLOCK_ROWS) == (8, 2048)
+    assert (kernels.LANES, artifact.BLOCK_ROWS) == (4, 2048)
     features, target = _data(150, 4, seed=11)
     pipeline = make_pipeline(SimpleImputer(), RandomForestRegressor(7, random_state=0))
     pipeline.fit(features, target)
@@ -240,7 +242,7 @@ def test_any_forest_equals_or_is_left_to_scikit_learn(problem: tuple[Any, Any, A
     try:
         if not write_forest(pipeline, folder):
             return
-        flat = artifact.FlatForest(folder)
+        flat = artifact.FlatForest(folder, kernels)
         # Every threshold, and the float32 on either side of it, is where rounding would show.
         edges = np.repeat(flat.nodes["threshold"], 3).reshape(-1, 3)
         edges[:, 0] = np.nextafter(edges[:, 1], np.float32(-3e38))
@@ -375,7 +377,7 @@ def written(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["nodes", "leaves", "roots", "inputs"])
+@pytest.mark.parametrize("name", ["nodes", "roots", "inputs"])
 @pytest.mark.parametrize("lost", [1, 64, 0.5, 1.0])
 def test_a_truncated_file_is_an_error(written: Path, name: str, lost: float) -> None:
     path = written / f"{name}.npy"
@@ -383,62 +385,70 @@ def test_a_truncated_file_is_an_error(written: Path, name: str, lost: float) -> 
     gone = lost if isinstance(lost, int) else int(len(content) * lost)
     path.write_bytes(content[: len(content) - gone])
     with pytest.raises((ValueError, EOFError)):
-        artifact.FlatForest(written)
+        artifact.FlatForest(written, kernels)
 
 
-@pytest.mark.parametrize("name", ["nodes", "leaves", "roots", "inputs"])
+@pytest.mark.parametrize("name", ["nodes", "roots", "inputs"])
 def test_a_file_of_other_content_is_an_error(written: Path, name: str) -> None:
     path = written / f"{name}.npy"
     array = np.load(path, allow_pickle=False)
     for other in (array[:-1], np.zeros(7, np.int16), array[None]):
         np.save(path, other, allow_pickle=False)
         with pytest.raises(ValueError, match=r"damaged|holds"):
-            artifact.FlatForest(written)
+            artifact.FlatForest(written, kernels)
 
 
 @pytest.mark.parametrize(
     ("name", "field", "value"),
     [
-        ("nodes", "left", 0),  # back to the root: a walk without end
-        ("nodes", "right", 2**31 - 1),
-        ("nodes", "left", -(2**31)),
-        ("nodes", "feature", -1),
-        ("nodes", "feature", 4),
+        ("nodes", "step", 0),  # on the spot: a walk without end
+        ("nodes", "step", 1 << 2),  # both children in one place
+        ("nodes", "step", (1 << 30) - 4),
+        ("nodes", "step", 2 << 2 | 3),
         ("inputs", "column", 4),
         ("inputs", "column", -1),
         ("roots", None, 2**31 - 1),
         ("roots", None, -(2**31)),
+        ("roots", None, 0),
     ],
 )
 def test_a_walk_never_leaves_the_arrays(
     written: Path, name: str, field: str | None, value: int
 ) -> None:
     array = np.load(written / f"{name}.npy", allow_pickle=False)
-    (array if field is None else array[field])[len(array) // 2] = value
+    # A root is an inner node for sure; any other place may be a leaf, which holds any bits.
+    place = np.load(written / "roots.npy")[2] if name == "nodes" else len(array) // 2
+    (array if field is None else array[field])[place] = value
     np.save(written / f"{name}.npy", array, allow_pickle=False)
     with pytest.raises(ValueError, match="damaged"):
-        artifact.FlatForest(written)
+        artifact.FlatForest(written, kernels)
 
 
-def test_the_first_tree_never_runs_into_another(written: Path) -> None:
-    """Its leaves are numbered, and only its own have a number."""
+def test_inputs_are_as_many_as_the_nodes_read(written: Path) -> None:
+    inputs = np.load(written / "inputs.npy")
+    np.save(written / "inputs.npy", inputs[:-1])
+    with pytest.raises(ValueError, match="damaged"):
+        artifact.FlatForest(written, kernels)
+
+
+def test_a_tree_never_runs_into_another(written: Path) -> None:
     nodes = np.load(written / "nodes.npy", allow_pickle=False)
-    second = np.load(written / "roots.npy", allow_pickle=False)[1]
-    nodes["left"][second - 1] = second
+    first, second = np.load(written / "roots.npy", allow_pickle=False)[:2]
+    nodes["step"][first] = (second - first) << 2
     np.save(written / "nodes.npy", nodes)
     with pytest.raises(ValueError, match="damaged"):
-        artifact.FlatForest(written)
+        artifact.FlatForest(written, kernels)
 
 
 def test_another_format_is_an_error(written: Path) -> None:
     about = json.loads((written / "forest.json").read_text(encoding="utf-8"))
     (written / "forest.json").write_text(json.dumps(about | {"format": 99}), encoding="utf-8")
     with pytest.raises(ValueError, match="format 99"):
-        artifact.FlatForest(written)
+        artifact.FlatForest(written, kernels)
 
 
 def test_writer_and_reader_mean_the_same_layout() -> None:
-    assert layout.NODE == artifact.NODE
+    assert layout.NODE == kernels.NODE
     assert layout.INPUT == artifact.INPUT
     assert layout.FOREST_FORMAT == artifact.FOREST_FORMAT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from matminer_compute.model import forest as layout
+from matminer_compute.model.featurizer import KERNELS
 from matminer_compute.model.forest import TRUSTED_TYPES, write_forest
 
 MODEL = Path(layout.__file__).parent
@@ -41,7 +43,7 @@ def _data(seed: int, rows: int = 200) -> tuple[Any, Any]:
     return features, target
 
 
-def _save(pipeline: Any, folder: Path, *, flat: bool = True, code: Path = ARTIFACT) -> Path:
+def _save(pipeline: Any, folder: Path, *, flat: bool = True, kernels: Path = KERNELS) -> Path:
     """Publish a fitted pipeline into a folder, as the registry would hold it."""
     folder.mkdir()
     skops.io.dump(pipeline, folder / "model.skops")
@@ -49,9 +51,10 @@ def _save(pipeline: Any, folder: Path, *, flat: bool = True, code: Path = ARTIFA
     if flat:
         assert write_forest(pipeline, folder / "forest")
         artifacts["forest"] = str(folder / "forest")
+        artifacts["kernels"] = str(kernels)
     mlflow.pyfunc.save_model(
         folder / "model",
-        python_model=str(code),
+        python_model=str(ARTIFACT),
         artifacts=artifacts,
         model_config={
             "property": "formation_energy_per_atom",
@@ -189,8 +192,8 @@ def test_refuses_what_is_not_a_matrix_of_its_features(
 
 def test_a_damaged_forest_fails_instead_of_falling_back(forest: Pipeline, tmp_path: Path) -> None:
     path = _save(forest, tmp_path / "model")
-    leaves = path / "artifacts" / "forest" / "leaves.npy"
-    leaves.write_bytes(leaves.read_bytes()[:-8])
+    nodes = path / "artifacts" / "forest" / "nodes.npy"
+    nodes.write_bytes(nodes.read_bytes()[:-8])
     with pytest.raises(ValueError, match=r"mmap|damaged"):
         _load(path)
 
@@ -213,19 +216,36 @@ def test_trusted_types_suffice_and_none_is_idle(forest: Pipeline) -> None:
 
 
 def test_two_versions_of_the_code_live_side_by_side(forest: Pipeline, tmp_path: Path) -> None:
-    changed = tmp_path / "regressor.py"
-    text = ARTIFACT.read_text(encoding="utf-8")
-    line = "values[row] /= n_trees"
+    changed = tmp_path / "kernels"
+    shutil.copytree(KERNELS, changed, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (changed / "forest_walk.py").read_text(encoding="utf-8")
+    line = "mean[row] /= n_trees"
     assert text.count(line) == 1
-    changed.write_text(text.replace(line, "values[row] /= -n_trees"), encoding="utf-8")
+    text = text.replace(line, "mean[row] /= -n_trees")
+    (changed / "forest_walk.py").write_text(text, encoding="utf-8")
     features, _ = _data(8)
     old = _load(_save(forest, tmp_path / "old"))
-    new = _load(_save(forest, tmp_path / "new", code=changed))
+    new = _load(_save(forest, tmp_path / "new", kernels=changed))
     np.testing.assert_array_equal(old.regress(features)[0], -new.regress(features)[0])
     again = _load(tmp_path / "old" / "model")
     np.testing.assert_array_equal(again.regress(features)[0], _in_order(forest, features))
-    assert again._model._walk is old._model._walk  # compiled once a process
-    assert new._model._walk is not old._model._walk
+    assert again._model._kernels is old._model._kernels  # compiled once a process
+    assert new._model._kernels is not old._model._kernels
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_row_of_nothing_gets_no_value(flat: bool, forest: Pipeline, tmp_path: Path) -> None:
+    features, _ = _data(16)
+    features[[0, 7]] = np.nan
+    path = _save(forest, tmp_path / "model", flat=flat)
+    values, std = _load(path).regress(features)
+    rest = np.delete(np.arange(len(features)), [0, 7])
+    assert np.isnan(values[[0, 7]]).all()
+    assert np.isnan(std[[0, 7]]).all()
+    np.testing.assert_array_equal(values[rest], _in_order(forest, features[rest]))
+    served = mlflow.pyfunc.load_model(str(path)).predict(pd.DataFrame(features))
+    np.testing.assert_array_equal(served, values)
+    assert np.isnan(_load(path).regress(features[:1])[0]).all()
 
 
 # ------------------------------------------------------------------------------- in fresh workers
@@ -237,12 +257,14 @@ import mlflow.pyfunc
 import numpy as np
 model = mlflow.pyfunc.load_model({path!r}, suppress_warnings=True).unwrap_python_model()
 values, std = model.regress(np.load({features!r}, allow_pickle=False))
-walk = getattr(model._model, "_walk", None)
+kernels = getattr(model._model, "_kernels", None)
+walk = kernels and kernels.walk
 print(json.dumps({{
     "model": type(model._model).__name__,
     "imported": [name for name in ("sklearn", "skops", "numba") if sys.modules.get(name)],
     "values": values.tobytes().hex(),
     "std": std.tobytes().hex(),
+    "notes": model.notes,
     "hits": sum(walk.stats.cache_hits.values()) if walk else None,
     "misses": sum(walk.stats.cache_misses.values()) if walk else None,
 }}))
@@ -284,6 +306,7 @@ def test_the_second_worker_finds_the_compiled_walk(forest: Pipeline, tmp_path: P
     assert (first["hits"], first["misses"]) == (0, 1)
     assert (second["hits"], second["misses"]) == (1, 0)
     assert first["values"] == second["values"]
+    assert first["notes"] == second["notes"] == []
 
 
 def test_a_worker_that_can_write_nowhere_compiles_in_memory(
@@ -295,6 +318,7 @@ def test_a_worker_that_can_write_nowhere_compiles_in_memory(
     answer = _worker(path, features, tmp_path, NUMBA_CACHE_DIR=nowhere)
     assert answer["model"] == "FlatForest"
     assert answer["hits"] == 0
+    assert "Machine code cannot be kept" in answer["notes"][0]
     assert answer["values"] == _in_order(forest, features).tobytes().hex()
 
 
@@ -313,8 +337,10 @@ def test_machine_code_is_never_written_beside_the_model(forest: Pipeline, tmp_pa
     path = _save(forest, tmp_path / "model")
     before = sorted(path.rglob("*"))
     features, _ = _data(15)
-    answer = _worker(path, features, tmp_path, PYTHONDONTWRITEBYTECODE="1")
-    assert (answer["model"], answer["hits"]) == ("FlatForest", 0)
+    caches = {"XDG_CACHE_HOME": str(tmp_path / "caches"), "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = _worker(path, features, tmp_path, **caches)
+    assert (answer["model"], answer["misses"]) == ("FlatForest", 1)
+    assert list((tmp_path / "caches").rglob("*.nbc"))
     assert sorted(path.rglob("*")) == before
 
 
