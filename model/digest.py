@@ -39,7 +39,7 @@ def artifact_digest(folder: Path) -> str:
 def schema_digest(
     labels: Sequence[str],
     configuration: Mapping[str, Any],
-    code: Sequence[Path],
+    code: Mapping[str, Path],
     tables: Path | None,
 ) -> str:
     """Return the fingerprint of the features: equal only where a model may be given them.
@@ -47,13 +47,13 @@ def schema_digest(
     Args:
         labels: ordered names of the features.
         configuration: the featurizer's configuration.
-        code: the featurizer's source files.
+        code: the featurizer's source files, by name.
         tables: its data file, if it has one.
     """
     facts = {
         "labels": list(labels),
         "configuration": dict(configuration),
-        "code": {path.name: file_sha256(path) for path in code},
+        "code": {name: file_sha256(path) for name, path in code.items()},
         "tables": file_sha256(tables) if tables else None,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

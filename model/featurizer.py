@@ -20,8 +20,9 @@ from .digest import schema_digest
 from .options import FEATURIZERS
 from .tables import write_tables
 
-CODE = Path(__file__).parent / "artifacts" / "composition_featurizer.py"
-KERNELS = Path(__file__).parent / "artifacts" / "kernels"  # source files that travel beside code
+ARTIFACTS = Path(__file__).parent / "artifacts"
+CODE = ARTIFACTS / "composition_featurizer.py"
+COMPOSITIONS, KERNELS = ARTIFACTS / "compositions", ARTIFACTS / "kernels"  # they travel beside code
 
 Featurized = tuple[np.ndarray, list[int], list[int], dict[int, str]]
 
@@ -90,7 +91,8 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
         folder: an existing folder; it must outlive the featurizer.
     """
     configuration = {"featurizers": list(featurizers), "element_property_preset": preset}
-    artifacts = {"kernels": str(copy_kernels(folder))}
+    beside = [copy_sources(part, folder) for part in (COMPOSITIONS, KERNELS)]
+    artifacts = {part.name: str(part) for part in beside}
     if set(featurizers) <= set(FEATURIZERS):  # others run in matminer itself, which has its tables
         tables = folder / "tables.npz"
         write_tables(tables, list(featurizers), preset)
@@ -107,13 +109,14 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
     loaded: _LoadedFeaturizer = mlflow.pyfunc.load_model(str(saved)).unwrap_python_model()
     labels = list(loaded.labels)
     table_file = Path(artifacts["tables"]) if "tables" in artifacts else None
-    sources = [code, *sorted(Path(artifacts["kernels"]).glob("*.py"))]
+    sources = {code.name: code}
+    sources |= {f"{part.name}/{file.name}": file for part in beside for file in part.glob("*.py")}
     schema = schema_digest(labels, configuration, sources, table_file)
     return Featurizer(code, configuration, artifacts, labels, schema, loaded)
 
 
-def copy_kernels(folder: Path) -> Path:
-    """Copy the compiled loops' source, and nothing that Python left beside it, into ``folder``."""
-    copied = folder / KERNELS.name
-    shutil.copytree(KERNELS, copied, ignore=shutil.ignore_patterns("__pycache__"))
+def copy_sources(part: Path, folder: Path) -> Path:
+    """Copy a folder of source files, and nothing that Python left there, into ``folder``."""
+    copied = folder / part.name
+    shutil.copytree(part, copied, ignore=shutil.ignore_patterns("__pycache__"))
     return copied

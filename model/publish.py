@@ -19,7 +19,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from . import flavor
 from .digest import artifact_digest
-from .featurizer import Featurizer, copy_kernels
+from .featurizer import KERNELS, Featurizer, copy_sources
 from .forest import TRUSTED_TYPES, write_forest
 from .options import featurizer_name
 from .requirements import featurizer_requirements, model_requirements, trained_with
@@ -137,7 +137,7 @@ def _log_model(
     artifacts = {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
     if write_forest(pipeline, folder / "forest"):
         artifacts["forest"] = str(folder / "forest")
-        artifacts["kernels"] = str(copy_kernels(folder))
+        artifacts["kernels"] = str(copy_sources(KERNELS, folder))
     info = Model.log(
         None,
         flavor,

@@ -1,7 +1,6 @@
 """Which compositions are too far from the training formulas for more than a guess."""
 
 import random
-import sys
 
 import pytest
 
@@ -32,7 +31,7 @@ def trained_on(featurizer, tmp_path):
     def of(formulas):
         loaded = featurizer.loaded
         path = with_domain(featurizer, formulas, tmp_path).artifacts["domain"]
-        loaded.domain = sys.modules[type(loaded).__module__].Domain(path, loaded.symbols)
+        loaded.domain = loaded.beside.Domain(path, loaded.symbols)
         return loaded
 
     yield of

@@ -29,7 +29,7 @@ from matminer.featurizers.composition import (
 )
 from pymatgen.core import Composition, Element
 
-from matminer_compute.model.featurizer import CODE, KERNELS, build_featurizer
+from matminer_compute.model.featurizer import CODE, COMPOSITIONS, KERNELS, build_featurizer
 from matminer_compute.model.tables import write_tables
 
 DATA = Path(__file__).parents[2] / "model" / "data" / "mp_e_form.csv.gz"
@@ -274,7 +274,11 @@ def load_with(tables, configuration):
     mlflow.pyfunc.save_model(
         tables.parent / "model",
         python_model=str(CODE),
-        artifacts={"tables": str(tables), "kernels": str(KERNELS)},
+        artifacts={
+            "tables": str(tables),
+            "compositions": str(COMPOSITIONS),
+            "kernels": str(KERNELS),
+        },
         model_config=configuration,
         pip_requirements=["mlflow"],
     )
@@ -330,8 +334,8 @@ sys.modules["artifact"] = artifact
 spec.loader.exec_module(artifact)
 featurizer = artifact.CompositionFeaturizer()
 featurizer.load_context(types.SimpleNamespace(
-    artifacts={"tables": sys.argv[2], "kernels": sys.argv[3]},
-    model_config={"featurizers": sys.argv[4].split(), "element_property_preset": "magpie"}))
+    artifacts=dict(zip(("tables", "compositions", "kernels"), sys.argv[2:5])),
+    model_config={"featurizers": sys.argv[5].split(), "element_property_preset": "magpie"}))
 features, *_ = featurizer.featurize(["NaCl", "CuSO4·5H2O", "Ca(OH)2", "?"] * 10)
 assert features.shape == (3, 145)
 print(sorted({name.partition(".")[0] for name in sys.modules}))
@@ -342,7 +346,7 @@ def test_a_worker_needs_neither_matminer_nor_pymatgen_nor_this_package(tmp_path)
     tables = tmp_path / "tables.npz"
     write_tables(tables, FOUR, "magpie")
     ran = subprocess.run(  # a process of its own: this one has imported all of them
-        [sys.executable, "-B", "-c", ALONE, str(CODE), str(tables), str(KERNELS), " ".join(FOUR)],
+        [sys.executable, "-B", "-c", ALONE, CODE, tables, COMPOSITIONS, KERNELS, " ".join(FOUR)],
         capture_output=True,
         text=True,
         check=False,

@@ -18,9 +18,9 @@ from .server import MlflowServer
 OTHER_CODE = """
 
 class Doubled(CompositionFeaturizer):
-    def featurize(self, formulas):
-        features, rows, index, rejected = super().featurize(formulas)
-        return features * 2, rows, index, rejected
+    def examine(self, formulas):
+        features, *rest = super().examine(formulas)
+        return features * 2, *rest
 
 
 mlflow.models.set_model(Doubled())

@@ -1,0 +1,22 @@
+"""What the featurizer uses of this folder."""
+
+from .arrays import arrange, place_distinct
+from .batch import Parser
+from .by_blas import neutral_possible, weighted_deviation
+from .by_matminer import load_matminer
+from .domain import Domain
+from .formula import not_text
+from .tables import read_tables, unfit
+
+__all__ = [
+    "Domain",
+    "Parser",
+    "arrange",
+    "load_matminer",
+    "neutral_possible",
+    "not_text",
+    "place_distinct",
+    "read_tables",
+    "unfit",
+    "weighted_deviation",
+]
