@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from matminer_compute.errors import RegistryError
+from matminer_compute.functions.worker.address import public_address
 from matminer_compute.model.__main__ import train
 
 from .commands import Commands
@@ -158,8 +160,14 @@ def registry() -> None:
     """Print the registry's address, for MLflow's own commands; make the embedded one if missing."""
     from matminer_compute.model.registry import connected
 
+    uri = os.environ["MLFLOW_TRACKING_URI"]
+    if public_address(uri) != uri:
+        raise RegistryError(
+            "MLFLOW_TRACKING_URI is set, and holds a password, which is not printed: MLflow's own "
+            "commands read it from there."
+        )
     with connected(create=True):
-        click.echo(os.environ["MLFLOW_TRACKING_URI"])
+        click.echo(uri)
 
 
 def _command(name: str, version: str, model_name: str) -> str:

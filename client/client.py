@@ -6,7 +6,7 @@ import uuid
 import weakref
 from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 from matminer_compute.errors import BundleError, EndpointUnavailable, JournalError
@@ -26,7 +26,7 @@ _PREDICT_ROWS = 10_000
 _FEATURIZE_ROWS = 500
 
 
-class CompositionClient:
+class CompositionClient(AbstractContextManager["CompositionClient"]):
     """Predicts a property of compositions with the models in Production on an endpoint.
 
     Safe to use from many threads. It sends formulas and gets values back: no model, featurizer or
@@ -207,15 +207,7 @@ class CompositionClient:
         if self._own is not None:
             self._own.close()
 
-    def __enter__(self) -> "CompositionClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -6,8 +6,8 @@ import threading
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from globus_compute_common import messagepack
@@ -33,7 +33,7 @@ REQUEST_LIMIT = 10_000_000
 _JSON = [f"{JSONData.__module__}.{JSONData.__qualname__}"]
 
 
-class EmbeddedEndpoint:
+class EmbeddedEndpoint(AbstractContextManager["EmbeddedEndpoint"]):
     """The real Globus Compute engine, serializers and limits, in this process.
 
     It plays the service (``register_function``) and the endpoint
@@ -170,15 +170,7 @@ class EmbeddedEndpoint:
             stop_engine(engine)
         self._scratch.remove()
 
-    def __enter__(self) -> "EmbeddedEndpoint":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -28,15 +28,21 @@ def read(registry: str, version: Version) -> tuple[Any, list[str]]:
     warnings = _differing(version)
     shared = shared_folder()
     try:
-        return _unpack(version, fetch(registry, version, Path(shared).absolute())), warnings
+        return _noted(version, fetch(registry, version, Path(shared).absolute()), warnings)
     except OSError as unusable:
         full = f"The cache folder {shared} cannot be used ({unusable.strerror or unusable})"
         warnings.append(f"{full}; this worker has a private copy.")
     try:  # read or mapped, it needs no folder; a worker that is killed would leave one
         with tempfile.TemporaryDirectory(prefix="matminer-compute-") as private:
-            return _unpack(version, fetch(registry, version, Path(private))), warnings
+            return _noted(version, fetch(registry, version, Path(private)), warnings)
     except OSError:
         raise refusals.refused("no-room", f"{full}, nor can {tempfile.gettempdir()}.") from None
+
+
+def _noted(version: Version, folder: Path, warnings: list[str]) -> tuple[Any, list[str]]:
+    """The model, its own notes among the warnings."""
+    model = _unpack(version, folder)
+    return model, [*warnings, *getattr(model, "notes", [])]
 
 
 def _unpack(version: Version, folder: Path) -> Any:

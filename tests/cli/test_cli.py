@@ -470,3 +470,10 @@ def test_functions_show_prints_what_travels(run):
     wrong = run("functions", "show", "predicts")
     assert wrong.exit_code == 2
     assert "predict_composition" in wrong.stderr
+
+
+def test_a_registrys_password_is_not_printed_either(run, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://alice:s3cret@127.0.0.1:9")
+    done = run("model", "registry")
+    assert done.exit_code == 1
+    assert "s3cret" not in done.output

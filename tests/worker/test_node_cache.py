@@ -1,6 +1,7 @@
 """The node's cache of artifacts: whole, unaltered, bounded, and never in the way."""
 
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -8,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 
 import pytest
 from arrived import forget
@@ -167,7 +167,7 @@ def test_a_filesystem_that_locks_nothing_is_treated_alike(start, name, cache, re
 
 def on_a_small_disk(name, proxy, tmp_path, *, limit=4096, elsewhere=False):
     job = {
-        "source": textwrap.dedent(chain_source()),
+        "source": inspect.getsource(predict_composition),
         "limit": limit,
         "elsewhere": elsewhere,
         "formulas": FORMULAS,
@@ -185,13 +185,10 @@ def on_a_small_disk(name, proxy, tmp_path, *, limit=4096, elsewhere=False):
     return json.loads(done.stdout)
 
 
-def chain_source():
-    import inspect
-
-    return inspect.getsource(predict_composition)
-
-
-def test_machine_code_is_kept_beside_the_versions_not_in_them(name, proxy, cache, tmp_path):
+def test_machine_code_is_kept_beside_the_versions_not_in_them(
+    name, proxy, cache, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("NUMBA_CACHE_DIR")  # which the tests share
     assert on_a_small_disk(name, proxy, tmp_path, limit=10**9)["warnings"] == []
     assert whole(cache)
     assert list(cache.glob(".compiled/**/*.nbc"))

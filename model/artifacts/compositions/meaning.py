@@ -42,7 +42,7 @@ WHY_NOT = [  # why a character has no place in a formula, by what the text is fr
     (VARIABLE, "is a variable: write a number"),
     (r"[a-z]", "is not an element: a symbol begins with a capital letter"),
 ]
-CURIOUS = re.compile(r"[^A-Za-z0-9]|I[IV]|OAc|^[0-9]")  # only such texts can be foreign or misread
+CURIOUS = re.compile(r"[^A-Za-z0-9]|I[IV]|OAc|THF|^[0-9]")  # others are plain
 PLACEHOLDERS = {"A", "M", "R", "X", "L", "Q", "Ln", "RE", "REE", "TM", "Me", "Et", "Ph", "Bu"}
 ANIONS = {"H", "C", "N", "O", "F", "P", "S", "Cl", "Se", "Br", "Te", "I"}
 WHY_NOT_READ = [(re.compile(pattern), reason) for pattern, reason in WHY_NOT]
@@ -66,7 +66,7 @@ PART_OR_DECIMAL = re.compile(  # CaO.6Al2O3, KCl.2MgCl2: the element before the 
 ROMAN = re.compile(
     r"(?<=\S)\s*(?P<it>[(\[{]\s*(?:I{1,3}|IV|VI{0,3})\s*[)\]}])|(?<=[A-Za-z])(?P<bare>II+|IV)(?![a-z])"
 )
-ABBREVIATION = re.compile(r"O(?:Ac(?![0-9])|(?:Pr|Ts)(?=[)\]}]))")
+ABBREVIATION = re.compile(r"O(?:Ac(?![0-9])|(?:Pr|Ts)(?=[)\]}]))|THF")
 MISREAD = [  # what the grammar would read, and a chemist means otherwise
     (
         re.compile(r"(?P<it>,)(?=[0-9])"),
@@ -98,7 +98,7 @@ MISREAD = [  # what the grammar would read, and a chemist means otherwise
         re.compile(r"^\s*(?P<it>[0-9]+)\s*[A-Z][a-z]?\s*$"),
         "counts nothing: isotopes are not part of a composition",
     ),
-    (ABBREVIATION, "is an abbreviation: write its atoms (acetate as CH3COO)"),
+    (ABBREVIATION, "is an abbreviation: write its atoms (acetate as CH3COO, THF as C4H8O)"),
 ]
 
 
