@@ -337,8 +337,9 @@ def test_machine_code_is_never_written_beside_the_model(forest: Pipeline, tmp_pa
     path = _save(forest, tmp_path / "model")
     before = sorted(path.rglob("*"))
     features, _ = _data(15)
+    unset = dict.fromkeys(("NUMBA_CACHE_DIR", "MATMINER_COMPUTE_CACHE"), "")
     caches = {"XDG_CACHE_HOME": str(tmp_path / "caches"), "PYTHONDONTWRITEBYTECODE": "1"}
-    answer = _worker(path, features, tmp_path, **caches)
+    answer = _worker(path, features, tmp_path, **unset, **caches)
     assert (answer["model"], answer["misses"]) == ("FlatForest", 1)
     assert list((tmp_path / "caches").rglob("*.nbc"))
     assert sorted(path.rglob("*")) == before
