@@ -4,7 +4,7 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,6 +15,7 @@ from matminer_compute.registration import FUNCTIONS, Bundle
 from .assemble import features, predictions
 from .calls import Calls, Wait
 from .endpoint import Endpoint, ServiceEndpoint
+from .formulas import listed
 from .journal import Journal, Request, as_texts
 from .results import Features, Predictions
 from .shards import TASK_BYTES, Shard, cut
@@ -105,7 +106,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             DeadlineExceeded: there was no answer in time.
             MatminerComputeError: what else can go wrong: see ``matminer_compute.errors``.
         """
-        formulas, wait = _listed(formulas), self._wait(timeout)
+        formulas, wait = listed(formulas), self._wait(timeout)
         rows_a_task = _PREDICT_ROWS if self.chain == "endpoint" else _FEATURIZE_ROWS
         shards = list(cut(formulas, rows_a_task, TASK_BYTES))
         steps = Steps(self._calls, self.chain, wait)
@@ -176,7 +177,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
 
         Arguments and errors are those of ``predict``.
         """
-        formulas, wait = _listed(formulas), self._wait(timeout)
+        formulas, wait = listed(formulas), self._wait(timeout)
         steps = Steps(self._calls, self.chain, wait)
         featurizer = steps.pair(self.model, self.version)["featurizer"]
         # Without any text there is still a question to ask: which columns.
@@ -192,7 +193,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         Raises:
             TypeError: ``formulas`` is one piece of text, a table, or in no order.
         """
-        return self._pool().submit(self.predict, _listed(formulas), timeout=timeout, progress=False)
+        return self._pool().submit(self.predict, listed(formulas), timeout=timeout, progress=False)
 
     def close(self) -> None:
         """Let go of what this client opened; calls still waiting fail, and nothing hangs."""
@@ -292,20 +293,3 @@ def _function_ids(bundle: Bundle | None, endpoint: Endpoint) -> dict[str, str]:
     if missing:
         raise BundleError(f"The bundle lacks {', '.join(missing)}; register again.")
     return ids
-
-
-def _listed(formulas: Iterable[Any]) -> list[Any]:
-    if isinstance(formulas, str | bytes | bytearray):
-        raise TypeError(
-            f"formulas must be a list of formulas, not one piece of text; write [{formulas!r}]."
-        )
-    kind = type(formulas).__name__
-    if isinstance(formulas, Mapping):
-        raise TypeError(f"formulas must be a list, not a {kind}: pass a list of its formulas.")
-    if isinstance(formulas, Set):
-        raise TypeError(f"formulas must be in an order, and a {kind} has none: pass a list.")
-    if len(getattr(formulas, "shape", (0,))) != 1:  # iterating over a table gives its columns
-        raise TypeError(f"formulas must be one column, not a {kind}: pass the column of formulas.")
-    if not isinstance(formulas, Iterable):
-        raise TypeError(f"formulas must be a list of formulas, not a {kind}.")
-    return list(formulas)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from .worker import models, refusals
-from .worker.features import decoded
+from .worker.features import taken_apart
 
 
 def predict(
@@ -40,7 +40,7 @@ def predict(
         raise refusals.not_a_model(name)
     if featurized is None:
         featurized = {"features": None, "rows": [], "featurizer": model.version.featurizer()}
-    features, rows, index, featurizer = _taken_apart(featurized)
+    features, rows, index, featurizer = taken_apart(featurized)
     if featurizer["schema"] != model.version.tags["schema"]:
         wanted = model.version.featurizer()
         raise refusals.another_schema(featurizer, model.version.as_json(), wanted)
@@ -48,6 +48,11 @@ def predict(
     values, std = _regressed(model.model, features, index)
     before = featurized.get("loading") or {"cold": False, "seconds": 0.0, "warnings": []}
     loading = model.loading()
+    seconds = {
+        "load": loading["seconds"] + before["seconds"],
+        "featurize": featurized.get("seconds", 0.0),
+        "predict": time.perf_counter() - started,
+    }
     return {
         "values": values,
         "std": std,
@@ -58,39 +63,10 @@ def predict(
         "outside": featurized.get("outside", {}),
         "featurizer": featurizer,
         "model": model.version.as_json(),
-        "worker": {
-            "host": platform.node(),
-            "python": platform.python_version(),
-            "pid": os.getpid(),
-            "task": os.environ.get("GC_TASK_UUID"),
-            "cold": loading["cold"] or before["cold"],
-            "seconds": {
-                "load": loading["seconds"] + before["seconds"],
-                "featurize": featurized.get("seconds", 0.0),
-                "predict": time.perf_counter() - started,
-            },
-        },
+        "worker": _worker(loading["cold"] or before["cold"], seconds),
         "stale": loading["stale"],
         "warnings": [*before["warnings"], *loading["warnings"]],
     }
-
-
-def _taken_apart(featurized: dict) -> tuple[Any, list[int], list[int], dict]:
-    """Features (None: no rows), the rows they answer, the feature row of each, the featurizer."""
-    try:
-        features, rows, featurizer = (featurized[key] for key in ("features", "rows", "featurizer"))
-        if isinstance(features, str):  # it has crossed a wire
-            features = decoded(features)
-        index = featurized.get("index", range(0 if features is None else len(features)))
-        if len(index) != len(rows):
-            raise ValueError(f"{len(index)} rows of features for {len(rows)} rows")
-        featurizer["schema"]
-    except Exception as error:  # noqa: BLE001  whatever numpy finds wrong with foreign bytes
-        raise ValueError(
-            f"[bad-features] {error} ({type(error).__name__}): these are no features; pass on what "
-            "featurize_composition returned."
-        ) from None
-    return features, rows, index, featurizer
 
 
 def _regressed(model: Any, features: Any, index: list[int]) -> tuple[list, list]:
@@ -100,3 +76,15 @@ def _regressed(model: Any, features: Any, index: list[int]) -> tuple[list, list]
     numbers = [[None if x != x else x for x in some.tolist()] for some in model.regress(features)]
     values, std = ([some[row] for row in index] for some in numbers)
     return values, std
+
+
+def _worker(cold: bool, seconds: dict) -> dict:
+    """Who answers, and how long that took."""
+    return {
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "pid": os.getpid(),
+        "task": os.environ.get("GC_TASK_UUID"),
+        "cold": cold,
+        "seconds": seconds,
+    }

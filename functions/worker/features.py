@@ -20,3 +20,25 @@ def decoded(text: str) -> Any:
 
     with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as arrays:
         return arrays["features"]
+
+
+def taken_apart(featurized: dict) -> tuple[Any, list[int], list[int], dict]:
+    """Features (None: no rows), the rows they answer, the feature row of each, the featurizer.
+
+    Raises:
+        ValueError: ``[bad-features]``: that is not what ``featurize_composition`` returned.
+    """
+    try:
+        features, rows, featurizer = (featurized[key] for key in ("features", "rows", "featurizer"))
+        if isinstance(features, str):  # it has crossed a wire
+            features = decoded(features)
+        index = featurized.get("index", range(0 if features is None else len(features)))
+        if len(index) != len(rows):
+            raise ValueError(f"{len(index)} rows of features for {len(rows)} rows")
+        featurizer["schema"]
+    except Exception as error:  # noqa: BLE001  whatever numpy finds wrong with foreign bytes
+        raise ValueError(
+            f"[bad-features] {error} ({type(error).__name__}): these are no features; pass on what "
+            "featurize_composition returned."
+        ) from None
+    return features, rows, index, featurizer

@@ -45,14 +45,10 @@ def server(tmp_path_factory):
     """A registry server with a small model, which is Production."""
     from matminer_compute.model import TrainOptions, promote, train
 
-    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
-    try:
-        server.start()
+    with MlflowServer(tmp_path_factory.mktemp("mlflow")) as server:
         train(TrainOptions(rows=200, n_estimators=8, folds=2), tracking_uri=server.uri)
         promote(tracking_uri=server.uri)
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture

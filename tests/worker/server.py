@@ -8,13 +8,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from waiting import PATIENCE
 
 
-class MlflowServer:
-    """The server's process group, on a free loopback port that it keeps over a restart."""
+class MlflowServer(AbstractContextManager["MlflowServer"]):
+    """The server's process group, on a free loopback port that it keeps over a restart.
+
+    As a context manager it runs while the block does.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -22,6 +26,13 @@ class MlflowServer:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "MlflowServer":
+        self.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.kill()
 
     @property
     def uri(self) -> str:
