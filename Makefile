@@ -14,7 +14,7 @@ demo: .venv/local
 	$(BIN)/matminer-compute demo
 
 test: check services
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=25
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=25
 
 quick: .venv/test  # what a developer runs between two thoughts
 	$(BIN)/python -m pytest -m "not slow" -x

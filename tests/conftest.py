@@ -25,11 +25,16 @@ def pytest_configure(config):
 TOGETHER = {"service": "service", "slurm": "service", "worker": "worker", "model": "model"}
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config, log):
     """Let what mostly waits (the service, Slurm) run beside what computes."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(folder, "client")))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return TOGETHER.get(nodeid.split("/")[1], "client")
+
+    return ByFolder(config, log)
 
 
 @dataclass(frozen=True)
