@@ -64,6 +64,8 @@ def import_beside(folder: str, name: str) -> Any:
         assert spec.loader is not None
         sys.modules[package] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[package])
+    # The folder that it was first found in may be gone: training's, or a worker's private copy.
+    sys.modules[package].__path__ = [str(folder)]
     return importlib.import_module(f"{package}.{name}")
 
 

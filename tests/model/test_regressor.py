@@ -234,6 +234,20 @@ def test_two_versions_of_the_code_live_side_by_side(forest: Pipeline, tmp_path: 
     assert new._model._kernels is not old._model._kernels
 
 
+def test_the_folder_that_kernels_were_first_found_in_may_be_gone(
+    published: Path, tmp_path: Path
+) -> None:
+    """Training's is, when workers are forked from it; so is a worker's private copy."""
+    import_beside = sys.modules[type(_load(published)).__module__].import_beside
+    folders = [tmp_path / name / "kernels" for name in ("first", "second")]
+    for folder in folders:
+        shutil.copytree(KERNELS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "only_here.py").write_text('"""Makes the digest another."""\n', encoding="utf-8")
+    first = import_beside(str(folders[0]), "compiling")
+    shutil.rmtree(folders[0])
+    assert import_beside(str(folders[1]), "for_forests").__package__ == first.__package__
+
+
 @pytest.mark.parametrize("flat", [True, False])
 def test_a_row_of_nothing_gets_no_value(flat: bool, forest: Pipeline, tmp_path: Path) -> None:
     features, _ = _data(16)
