@@ -18,7 +18,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before anything imp
 
 def pytest_configure(config):
     """Compile the artifacts' kernels once for all tests, also those on workers, and all runs."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.cache.mkdir("numba")))
+    if "NUMBA_CACHE_DIR" not in os.environ and config.pluginmanager.hasplugin("cacheprovider"):
+        os.environ["NUMBA_CACHE_DIR"] = str(config.cache.mkdir("numba"))
 
 
 #: Folders whose tests share servers, so that one process runs them; the rest share a registry.

@@ -5,7 +5,6 @@ half-written one is never read, and what was unused for longest is removed beyon
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -15,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from . import refusals
+from .download import download, size_of
 from .registry import Version
 
 
@@ -54,7 +54,8 @@ def fetch(registry: str, version: Version, cache: Path) -> Path:
             shutil.rmtree(dead, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
         try:
-            _download(registry, version, part)
+            download(registry, version, part)
+            _check(version, part)
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)  # whole or not at all
         except RuntimeError:
@@ -99,25 +100,15 @@ def prune(cache: Path, keep: Path) -> None:
     room = float(os.environ.get("MATMINER_COMPUTE_CACHE_GB") or 20) * 1e9
     folders = [f for f in cache.iterdir() if f.is_dir() and f != compiled_folder(f)]
     for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True):
-        room -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        room -= size_of(folder)
         if room < 0 and folder != keep:
             shutil.rmtree(folder, ignore_errors=True)
             for suffix in (".lock", ".hashed"):
                 folder.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _download(registry: str, version: Version, part: Path) -> None:
-    import mlflow.artifacts
-
-    try:
-        source = f"models:/{version.name}/{version.number}"
-        mlflow.artifacts.download_artifacts(source, dst_path=str(part))
-    except Exception as failure:  # noqa: BLE001  stores raise what they like
-        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            if os.strerror(number) in str(failure):
-                raise OSError(number, os.strerror(number)) from None
-        what = f"{version} cannot be downloaded"
-        raise refusals.registry_at_fault(what, registry, failure) from None
+def _check(version: Version, part: Path) -> None:
+    """What was downloaded is what was published, or it goes no further."""
     for left in part.rglob("__pycache__"):  # by whoever loaded it in a store that is a disk
         shutil.rmtree(left)
     if digest(part) != version.tags["digest"]:

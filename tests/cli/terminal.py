@@ -10,6 +10,7 @@ import termios
 
 def on_terminal(*command, columns=80, read_as="utf-8", **environment):
     """Run a command with a pseudo-terminal for input and output; what a person would see."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
@@ -17,7 +18,7 @@ def on_terminal(*command, columns=80, read_as="utf-8", **environment):
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **environment},
+        env={**inherited, "TERM": "xterm", "NO_COLOR": "1", **environment},
     )
     os.close(theirs)
     seen = b""

@@ -380,6 +380,7 @@ def test_the_public_surface_is_what_all_lists():
         "endpoint",
         "executor",
         "failures",
+        "formulas",
         "journal",
         "numerals",
         "progress",

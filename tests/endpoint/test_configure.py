@@ -72,7 +72,7 @@ class TemplateEndpoint(EmbeddedEndpoint):
         super().__init__("parsl", registry="the workers' own")
         self._configuration = json.dumps(configuration)
 
-    def _running_engine(self):
+    def running_engine(self):
         if self._engine is None:
             self._engine = load_config_yaml(self._configuration).engine
             self._engine.start(endpoint_id=self._id, run_dir=str(self._scratch.path))

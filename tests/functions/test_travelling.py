@@ -168,7 +168,7 @@ def on_a_worker(registry, tmp_path):
             "MLFLOW_TRACKING_URI": registry.uri,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MATMINER_COMPUTE_CACHE": str(tmp_path / "cache"),
-            "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"],
+            "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""),
             "HOME": str(tmp_path),
             "PATH": "/usr/bin:/bin",
         }
@@ -209,7 +209,10 @@ def test_a_function_reads_as_it_is_written(function):
 def worker_sources(function):
     """The modules of ``worker`` that a function uses, as they stand."""
     wanted = {"inspect_worker": ("address", "refusals", "registry")}
-    all_of_them = ("refusals", "registry", "pointer", "node_cache", "artifact", "models")
+    all_of_them = (
+        *("address", "faults", "refusals", "registry", "pointer"),
+        *("download", "node_cache", "artifact", "models", "features"),
+    )
     for name in wanted.get(function.__name__, all_of_them):
         yield inspect.getsource(sys.modules[f"{ours.__name__}.worker.{name}"])
 

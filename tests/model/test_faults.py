@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from matminer_compute.errors import NoProductionVersion, RegistryError, RegistryUnreachable
+from matminer_compute.errors import (
+    FileUnusable,
+    NoProductionVersion,
+    RegistryError,
+    RegistryUnreachable,
+)
 from matminer_compute.errors.address import sqlite_address
 from matminer_compute.functions.worker.faults import registry_fault
 from matminer_compute.model import list_versions, promote
@@ -192,7 +197,7 @@ def test_a_data_folder_that_cannot_be_made(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
-    with pytest.raises(RegistryError, match=r"cannot be made.*set XDG_DATA_HOME"):
+    with pytest.raises(FileUnusable, match=r"cannot be made.*set XDG_DATA_HOME"):
         registry_uri()
 
 

@@ -83,11 +83,9 @@ def test_identical_on_formulas_of_the_materials_project():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_identical_on_all_bundled_formulas():
-    formulas = all_formulas()
-    for start in range(0, len(formulas), 10_000):
-        assert_identical(formulas[start : start + 10_000])
+def test_identical_on_a_fifth_of_the_bundled_formulas():
+    """``benchmarks/throughput.py`` compares all of them, which takes matminer minutes."""
+    assert_identical(all_formulas()[::5])
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -152,7 +152,7 @@ class Agent:
             "GLOBUS_COMPUTE_USER_DIR": str(self.folder),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "MLFLOW_DISABLE_TELEMETRY": "true",
-            "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"],  # the tests compile once
+            "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""),  # the tests compile once
             **self._environment,
         }
 

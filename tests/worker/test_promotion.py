@@ -24,7 +24,11 @@ def loaded():
 
     gc.collect()
     kinds = [type(thing).__name__ for thing in gc.get_objects()]
-    worker = next(m for n, m in sys.modules.items() if n.endswith(".functions.worker.models"))
+    worker = next(
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("matminer_compute_") and name.endswith(".functions.worker.models")
+    )
     return {
         "versions": [[name, number] for _, name, number in worker.held],
         "alive": kinds.count("Regressor"),

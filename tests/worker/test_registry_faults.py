@@ -2,6 +2,7 @@
 
 import signal
 import time
+import traceback
 
 import pytest
 from waiting import until
@@ -13,9 +14,8 @@ from matminer_compute.client import (
     RegistryError,
     RegistryUnreachable,
 )
-from matminer_compute.functions import inspect_worker
+from matminer_compute.functions import inspect_worker, predict_composition
 
-from .conftest import run
 from .registry import FORMULAS
 from .test_promotion import check
 
@@ -59,14 +59,23 @@ def test_a_registry_that_fails(mode, start, name, proxy, registry):
     assert check(cold.predict(FORMULAS), registry) == "1"
 
 
-@pytest.mark.parametrize("password", [PASSWORD, f"p/{PASSWORD}", f"p@{PASSWORD}", f"p?{PASSWORD}"])
-def test_no_password_is_told_however_it_is_written(password, start, name):
+@pytest.mark.parametrize("before", ["", "p/", "p@", "p?", "p#", "p[", "p:", "p%2F", "p\\"])
+def test_no_password_is_told_however_it_is_written(before, cache, name, monkeypatch):
     """Also where it makes an address that nothing can be asked of."""
-    client = start(name, registry=f"http://user:{password}@127.0.0.1:9/mlflow?key={PASSWORD}")
-    fails_cold(client, "http://127.0.0.1:9/mlflow ")
-    report = run(client.endpoint, inspect_worker)
-    assert report["registry"]["address"] == "http://127.0.0.1:9/mlflow"
+    password = before + PASSWORD
+    address = f"http://user:{password}@127.0.0.1:9/mlflow?key={PASSWORD}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(RuntimeError, match=r"\[registry-") as caught:
+        predict_composition(FORMULAS, name=name)
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+    report = inspect_worker()
+    assert report["registry"]["error"]
     assert PASSWORD not in str(report)
+
+
+def test_a_password_stays_on_the_worker(start, name):
+    client = start(name, registry=f"http://user:{PASSWORD}@127.0.0.1:9/mlflow?key={PASSWORD}")
+    fails_cold(client, "http://127.0.0.1:9/mlflow ")
 
 
 def test_a_server_that_is_stopped_then_killed_then_started(start, name, server, registry):
@@ -96,7 +105,10 @@ def test_a_slow_registry_is_waited_for(start, name, proxy, registry, promoter):
     assert not client.predict(FORMULAS).stale
 
 
-def test_while_one_thread_waits_for_the_registry_the_others_go_on(start, name, proxy, registry):
+def test_while_one_thread_waits_for_the_registry_the_others_go_on(
+    start, name, proxy, registry, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")  # MLflow asks no second time
     client = start(name, "threads", workers=8)
     client.predict(FORMULAS)
     proxy.mode = "hang"
