@@ -15,7 +15,6 @@ from .registry import Version
 
 Pointer = tuple[str, str, str]
 
-
 _known: dict[Pointer, Version] = {}
 _asking: dict[Pointer, concurrent.futures.Future[Version | RuntimeError]] = {}
 _lock = threading.Lock()
@@ -63,9 +62,9 @@ def _ask(pointer: Pointer, question: "concurrent.futures.Future[Version | Runtim
         if isinstance(answer, RuntimeError):
             _known.pop(pointer, None)
         else:
-            _known[address, name, answer.number] = answer
-            answer = replace(answer, until=time.monotonic() + _refresh())
-            _known[pointer] = answer
+            _known[pointer] = replace(answer, until=time.monotonic() + _refresh())
+            _known[address, name, answer.number] = answer  # also if that is the pointer
+            answer = _known[pointer]
         question.set_result(answer)
     except Exception as failure:  # noqa: BLE001  judged by whoever waits
         question.set_exception(failure)

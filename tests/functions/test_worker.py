@@ -70,6 +70,9 @@ def test_a_pointer_is_believed_until_it_has_aged_and_a_number_for_ever(here, mon
     first = pointer.resolve(where)
     assert pointer.resolve(where) is first
     assert pointer.resolve((here.uri, "Matminer", first.number)).until == float("inf")
+    by_number = (here.uri, "Matminer Featurizer", "1")
+    assert pointer.resolve(by_number) is pointer.resolve(by_number)
+    assert pointer.resolve(by_number).until == float("inf")
     pointer._known[where] = pointer.replace(first, until=time.monotonic() - 1)
     again = pointer.resolve(where)
     assert again is not first
