@@ -7,7 +7,7 @@ be part of a secret is left out, at the price of a path or a port that was none.
 
 import re
 
-HIDDEN = "…"
+HIDDEN = "\u2026"
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.~%-]+)(:\d{1,5})?(?![^/])")
 
 
@@ -15,7 +15,7 @@ def public_address(uri: str) -> str:
     """Return an address without user, password, query and fragment, fit for a message or a log.
 
     ``http://me:secret@host:5000/a?token=x`` becomes ``http://host:5000/a``; what cannot be told
-    from a secret becomes ``…``.
+    from a secret becomes an ellipsis.
     """
     scheme, mark, rest = uri.strip().partition("://")
     if not mark:

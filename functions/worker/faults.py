@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """A kind of fault, and what to say of it after "The MLflow registry at … ".
+    """A kind of fault, and what to say of it after "The MLflow registry at ...".
 
     Attributes:
         kind: a short name, such as ``locked``.
