@@ -98,6 +98,14 @@ class Cluster:
         lines = self._ask("squeue", "--noheader", "--format=%i|%T|%N").splitlines()
         return [dict(zip(("id", "state", "node"), line.split("|"), strict=True)) for line in lines]
 
+    def has_no_job(self) -> None:
+        """Wait until the last job has ended."""
+        try:
+            until(lambda: not self.jobs())
+        except AssertionError as error:
+            error.add_note(f"{self.control('show', 'jobs')}\n{self.logs()}")
+            raise
+
     def running_on(self) -> set[str]:
         """Nodes that run a job now."""
         return {job["node"] for job in self.jobs() if job["state"] == "RUNNING"}
@@ -105,6 +113,10 @@ class Cluster:
     def control(self, *arguments: str) -> str:
         """Run ``scontrol``."""
         return self._ask("scontrol", *arguments)
+
+    def cancel(self, job: str) -> None:
+        """End a job, or take it out of the queue."""
+        self._ask("scancel", job)
 
     def down(self, node: str) -> None:
         """Declare a node lost: its jobs fail, or are queued again."""
@@ -180,7 +192,8 @@ class Cluster:
         daemon = self._daemons.pop(name, None)
         if daemon is None:
             return
-        os.killpg(daemon.pid, with_signal)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(daemon.pid, with_signal)
         try:
             daemon.wait(10)
         except subprocess.TimeoutExpired:

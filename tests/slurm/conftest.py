@@ -8,7 +8,7 @@ import pytest
 import yaml
 from service.agent import NAME, Agent
 from service.conftest import broker, running_service, service  # noqa: F401  fixtures
-from waiting import PATIENCE, until
+from waiting import PATIENCE
 from worker.proxy import Proxy
 from worker.server import MlflowServer
 
@@ -134,7 +134,7 @@ def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: 
         if tasks is not None:
             tasks.close()
         agent.stop()
-    until(lambda: cluster.jobs() == [])
+    cluster.has_no_job()
 
 
 def adapt(folder: Path, extras, settings, caches: Path):

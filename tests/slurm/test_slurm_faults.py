@@ -23,17 +23,23 @@ def meeting(tmp_path):
 
 @pytest.fixture
 def lose(cluster):
-    """Lose a node, as Slurm learns of it from its administrator; it is back after the test."""
-    lost = []
+    """Lose a node, as Slurm learns of it from its administrator; it is back after the test.
+
+    What ran there is queued again, and would wait for an agent that the test has stopped.
+    """
+    lost, jobs = [], set()
 
     def lose(node):
         lost.append(node)
+        jobs.update(job["id"] for job in cluster.jobs() if job["node"] == node)
         cluster.kill_slurmd(node)
         cluster.down(node)
 
     yield lose
     for node in lost:
         cluster.restart_slurmd(node)
+    for job in jobs & {job["id"] for job in cluster.jobs()}:
+        cluster.cancel(job)
 
 
 def held_on(folder):

@@ -181,7 +181,7 @@ def test_a_worker_keeps_two_versions_and_gives_the_memory_of_others_back(
     assert sorted(state["versions"]) == sorted(
         [model, number] for model in (name, f"{name} Featurizer") for number in "12"
     )
-    assert state["alive"] == 2
+    until(lambda: run(client.endpoint, loaded)["alive"] == 2)
 
 
 def test_a_number_sticks_whatever_is_production(start, name, registry, promoter):
