@@ -1,67 +1,102 @@
-"""Put the answers of many tasks back together, in the order asked."""
+"""Where answers are put back together, in the order asked: the sinks of ``predict`` and its kin."""
 
 import base64
 import io
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .results import Features, Predictions
 from .shards import Shard, not_text
-
-Answer = dict[str, Any]
-Part = tuple[Shard, Answer]
+from .steps import Answer, Part
 
 
-def predictions(formulas: list[Any], answers: list[Part], said: Answer) -> Predictions:
-    """One result from the parts; ``said`` names the pair of versions that gave them all."""
-    values, std = np.full(len(formulas), np.nan), np.full(len(formulas), np.nan)
-    for shard, answer in answers:
-        rows = np.asarray(shard.rows)[answer["rows"]]
-        values[rows] = np.asarray(answer["values"], dtype=np.float64)  # None becomes NaN
-        std[rows] = np.asarray(answer["std"], dtype=np.float64)
-    replies = [answer for _, answer in answers] or [said]
-    return Predictions(
-        formulas=formulas,
-        values=values,
-        std=std,
-        rejected=_rejected(formulas, answers),
-        outside=_by_row("outside", answers),
-        property=said["property"],
-        unit=said["unit"],
-        model=said["model"],
-        featurizer=replies[0]["featurizer"],
-        workers=[reply["worker"] for reply in replies],
-        stale=said["stale"] or any(reply["stale"] for reply in replies),
-        warnings=list(dict.fromkeys(w for reply in replies for w in reply["warnings"])),
-    )
+class _ByRow:
+    """What was asked, and what has been answered of single rows so far."""
+
+    def __init__(self, formulas: list[Any]) -> None:
+        self.formulas = formulas
+        self.rejected = not_text(formulas)
+        self.outside: dict[int, str] = {}
+        self._replies: dict[int, Answer] = {}
+
+    def failed(self, shard: Shard, error: Exception) -> Literal["end"]:
+        """Nobody is served by an answer with holes in it."""
+        return "end"
+
+    def note(self, shard: Shard, answer: Answer) -> Any:
+        """Keep what is said of rows; returns those that were accepted, as indexes."""
+        for mine, said in (("rejected", self.rejected), ("outside", self.outside)):
+            said.update({shard.rows[int(r)]: why for r, why in answer.get(mine, {}).items()})
+        self._replies[shard.first] = answer
+        return np.asarray(shard.rows, dtype=np.int64)[answer["rows"]]
+
+    @property
+    def replies(self) -> list[Answer]:
+        """All answers, in the order of their rows."""
+        return [answer for _, answer in sorted(self._replies.items(), key=lambda item: item[0])]
 
 
-def features(formulas: list[Any], answers: list[Part]) -> Features:
-    """One result from the parts, of which there is at least one."""
-    labels = answers[0][1]["labels"]
-    matrix = np.full((len(formulas), len(labels)), np.nan)
-    for shard, answer in answers:
-        with np.load(io.BytesIO(base64.b64decode(answer["features"])), allow_pickle=False) as npz:
-            matrix[np.asarray(shard.rows, dtype=int)[answer["rows"]]] = npz["features"]
-    return Features(
-        formulas=formulas,
-        matrix=matrix,
-        labels=labels,
-        rejected=_rejected(formulas, answers),
-        featurizer=answers[0][1]["featurizer"],
-    )
+class PredictionsOf(_ByRow):
+    """The sink of predictions for a list of formulas."""
+
+    def __init__(self, formulas: list[Any]) -> None:
+        super().__init__(formulas)
+        self._values = np.full(len(formulas), np.nan)
+        self._std = np.full(len(formulas), np.nan)
+
+    def add(self, shard: Shard, parts: list[Part]) -> None:
+        """Take a shard's answers."""
+        for part, answer in parts:
+            rows = self.note(part, answer)
+            # None becomes NaN. What has been taken over need not be kept as Python's numbers.
+            self._values[rows] = np.asarray(answer.pop("values"), dtype=np.float64)
+            self._std[rows] = np.asarray(answer.pop("std"), dtype=np.float64)
+
+    def end(self, pair: Answer | None) -> Predictions:
+        """All of them; ``pair`` is known unless one task did everything."""
+        replies = self.replies or [pair or {}]
+        said = pair or replies[0]
+        return Predictions(
+            formulas=self.formulas,
+            values=self._values,
+            std=self._std,
+            rejected=dict(sorted(self.rejected.items())),
+            outside=dict(sorted(self.outside.items())),
+            property=said["property"],
+            unit=said["unit"],
+            model=said["model"],
+            featurizer=replies[0]["featurizer"],
+            workers=[reply["worker"] for reply in replies],
+            stale=said["stale"] or any(reply["stale"] for reply in replies),
+            warnings=list(dict.fromkeys(w for reply in replies for w in reply["warnings"])),
+        )
 
 
-def _rejected(formulas: list[Any], answers: list[Part]) -> dict[int, str]:
-    return dict(sorted((not_text(formulas) | _by_row("rejected", answers)).items()))
+class FeaturesOf(_ByRow):
+    """The sink of features for a list of formulas."""
 
+    def __init__(self, formulas: list[Any]) -> None:
+        super().__init__(formulas)
+        self._matrix: Any = None
 
-def _by_row(what: str, answers: list[Part]) -> dict[int, str]:
-    """What the answers say of single rows, by index into all formulas, in order."""
-    said = {
-        shard.rows[int(row)]: why
-        for shard, answer in answers
-        for row, why in answer.get(what, {}).items()
-    }
-    return dict(sorted(said.items()))
+    def add(self, shard: Shard, parts: list[Part]) -> None:
+        """Take a shard's answers."""
+        for part, answer in parts:
+            rows = self.note(part, answer)
+            if self._matrix is None:
+                self._matrix = np.full((len(self.formulas), len(answer["labels"])), np.nan)
+            packed = io.BytesIO(base64.b64decode(answer.pop("features")))
+            with np.load(packed, allow_pickle=False) as arrays:
+                self._matrix[rows] = arrays["features"]
+
+    def end(self, pair: Answer | None) -> Features:
+        """All of them, of which there is at least one answer."""
+        first = self.replies[0]
+        return Features(
+            formulas=self.formulas,
+            matrix=self._matrix,
+            labels=first["labels"],
+            rejected=dict(sorted(self.rejected.items())),
+            featurizer=first["featurizer"],
+        )

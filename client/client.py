@@ -5,21 +5,34 @@ import threading
 import uuid
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from matminer_compute.errors import BundleError, EndpointUnavailable, JournalError
-from matminer_compute.registration import FUNCTIONS, Bundle
+from matminer_compute.errors import EndpointUnavailable
+from matminer_compute.registration import Bundle
 
-from .assemble import features, predictions
-from .calls import Calls, Wait
+from . import journal as journals
+from .assemble import FeaturesOf, PredictionsOf
+from .background import Background
+from .calls import Calls
+from .driver import Step
 from .endpoint import Endpoint, ServiceEndpoint
 from .formulas import listed
-from .journal import Journal, Request, as_texts
+from .journal import Request
+from .ledger import Ledger
+from .progress import bar
+from .registered import function_ids, loaded
 from .results import Features, Predictions
-from .shards import TASK_BYTES, Shard, cut
-from .steps import IN_FLIGHT, Chain, Steps
+from .run import Run, Watch
+from .shards import TASK_BYTES, ListShard, cut
+from .steps import Answer, Chain, Featurizing, Predicting
+
+if TYPE_CHECKING:
+    from .screened import Screening
+
+_R = TypeVar("_R")
 
 #: Rows a task: enough to make its overhead small, few enough that the longest reasons for
 #: rejection, one for every row, stay under the service's limit for a result.
@@ -37,7 +50,9 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         bundle: the publisher's ``bundle.json``. Without one, and with an embedded endpoint, the
             functions of this package are used.
         endpoint: the UUID of a Globus Compute endpoint, or anything with
-            ``submit_to_registered_function``: the SDK's ``Executor``, an ``EmbeddedEndpoint``.
+            ``submit_to_registered_function``: the SDK's ``Executor``, an ``EmbeddedEndpoint``. Or
+            a list of these: each gets work as it finishes what it has, and one that cannot be
+            used leaves its work to the others.
         model: registered name of the model.
         version: an alias (``Production`` follows promotion), a stage, or a version number.
         chain: ``"endpoint"`` sends one task that does both steps; ``"client"`` sends two, the
@@ -54,14 +69,14 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
     def __init__(
         self,
         bundle: str | os.PathLike[str] | Bundle | None = None,
-        endpoint: str | uuid.UUID | Endpoint | None = None,
+        endpoint: "str | uuid.UUID | Endpoint | Sequence[str | uuid.UUID | Endpoint] | None" = None,
         *,
         model: str = "Matminer",
         version: str | int = "Production",
         chain: Chain = "endpoint",
         task_timeout: float | None = 3600.0,
     ) -> None:
-        if endpoint is None:
+        if endpoint is None or endpoint == []:
             raise ValueError(
                 "endpoint is missing: give the UUID of a Globus Compute endpoint, or an "
                 "EmbeddedEndpoint() to run on this machine."
@@ -69,13 +84,13 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         if chain not in ("endpoint", "client"):
             raise ValueError(f"chain must be 'endpoint' or 'client', not {chain!r}.")
         self.model, self.version, self.chain = model, str(version), chain
-        self._own: ServiceEndpoint | None = None
-        if isinstance(endpoint, str | uuid.UUID):
-            endpoint = self._own = ServiceEndpoint(endpoint)
-        self._bundle = None if bundle is None else _loaded(bundle)
-        self._calls = Calls(endpoint, _function_ids(self._bundle, endpoint), task_timeout)
-        self._threads: ThreadPoolExecutor | None = None
-        self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
+        if isinstance(endpoint, str) or not isinstance(endpoint, Sequence):
+            endpoint = [endpoint]
+        self._own: list[ServiceEndpoint] = []
+        self._bundle = loaded(bundle)
+        self._calls = [self._calls_of(one, task_timeout) for one in endpoint]
+        self._runs: weakref.WeakSet[Run[Any]] = weakref.WeakSet()
+        self._background: Background | None = None
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -106,23 +121,11 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             DeadlineExceeded: there was no answer in time.
             MatminerComputeError: what else can go wrong: see ``matminer_compute.errors``.
         """
-        formulas, wait = listed(formulas), self._wait(timeout)
-        rows_a_task = _PREDICT_ROWS if self.chain == "endpoint" else _FEATURIZE_ROWS
-        shards = list(cut(formulas, rows_a_task, TASK_BYTES))
-        steps = Steps(self._calls, self.chain, wait)
-        if len(shards) == 1 and self.chain == "endpoint" and journal is None:
-            model = {"name": self.model, "version": self.version}
-            answers = steps.predict(model, None)(shards[0], None)
-            return predictions(formulas, answers, answers[0][1])
-        # Asked once and then held to: shards that run for an hour answer from one pair.
-        pair = steps.pair(self.model, self.version)
-        kept = None
+        formulas = listed(formulas)
+        with bar("Predicting", progress) as show:
+            answer = self._started(self._predicting(formulas, timeout, journal, show)).drive()
         if journal is not None:
-            kept = Journal.start(journal, self._request(formulas, rows_a_task, pair))
-            steps = Steps(self._calls, self.chain, wait, kept)
-        answer = self._held(formulas, shards, pair, steps, progress)
-        if kept is not None:
-            kept.remove()
+            Path(journal).unlink(missing_ok=True)
         return answer
 
     @classmethod
@@ -150,20 +153,31 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             JournalError: there is no such file, or it cannot be used.
             MatminerComputeError: what else can go wrong, as for ``predict``.
         """
-        kept, sent = Journal.read(journal)
-        asked = kept.request
-        endpoint = ServiceEndpoint(asked.endpoint, asked.task_group)
+        ledger, entries = Ledger.read(journal, Request)
+        asked = ledger.head
+        endpoint = ServiceEndpoint(asked.endpoint)
         client = cls(asked.bundle, endpoint, model=asked.pair["model"]["name"], chain=asked.chain)
         try:
-            kept.take_up(sent, endpoint.reload() if sent else {})
+            ledger.take_up(entries, endpoint.reload(asked.task_group) if entries else {})
+            sink = PredictionsOf(list(asked.formulas))
+            sink.rejected |= asked.rejected
             shards = list(cut(asked.formulas, asked.rows_a_task, TASK_BYTES))
-            steps = Steps(client._calls, asked.chain, client._wait(timeout), kept)
-            answer = client._held(asked.formulas, shards, asked.pair, steps, progress)
-            answer.rejected.update(asked.rejected)
+            with bar("Predicting", progress) as show:
+                run = Run(
+                    client._calls,
+                    iter(shards),
+                    sink,
+                    pair=asked.pair,
+                    plan=lambda pair: _held(pair, asked.chain, ledger),
+                    timeout=timeout,
+                    total=len(shards),
+                    watch=show,
+                )
+                answer = client._started(run).drive()
         finally:
             client.close()
             endpoint.close()
-        kept.remove()
+        ledger.remove()
         return answer
 
     def featurize(
@@ -177,13 +191,21 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
 
         Arguments and errors are those of ``predict``.
         """
-        formulas, wait = listed(formulas), self._wait(timeout)
-        steps = Steps(self._calls, self.chain, wait)
-        featurizer = steps.pair(self.model, self.version)["featurizer"]
+        formulas = listed(formulas)
         # Without any text there is still a question to ask: which columns.
-        shards = list(cut(formulas, _FEATURIZE_ROWS, TASK_BYTES)) or [Shard([], [])]
-        step = steps.featurize(featurizer)
-        return features(formulas, steps.all(step, shards, progress, "Featurizing"))
+        shards = list(cut(formulas, _FEATURIZE_ROWS, TASK_BYTES)) or [ListShard([], [])]
+        with bar("Featurizing", progress) as show:
+            run = Run(
+                self._calls,
+                iter(shards),
+                FeaturesOf(formulas),
+                pair=self._ask,
+                plan=lambda pair: Featurizing(pair["featurizer"]),
+                timeout=timeout,
+                total=len(shards),
+                watch=show,
+            )
+            return self._started(run).drive()
 
     def submit(
         self, formulas: Sequence[Any], *, timeout: float | None = None
@@ -193,103 +215,155 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         Raises:
             TypeError: ``formulas`` is one piece of text, a table, or in no order.
         """
-        return self._pool().submit(self.predict, listed(formulas), timeout=timeout, progress=False)
+        run = self._started(self._predicting(listed(formulas), timeout, None, None))
+        with self._lock:
+            if self._background is None:
+                self._background = Background()
+            return self._background.begin(run)
+
+    def screen(
+        self,
+        source: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        *,
+        column: str | None = None,
+        top: int | None = None,
+        order: Literal["lowest", "highest"] = "lowest",
+        below: float | None = None,
+        above: float | None = None,
+        restart: bool = False,
+        progress: bool | None = None,
+        command: str | None = None,
+    ) -> "Screening":
+        """Predict every formula of a file, of any length, into another.
+
+        One pair of versions answers all of it. Should this process end before it is done, the same
+        call goes on where it was; until the output is whole, what there is of it lies beside it.
+
+        Args:
+            source: a ``.txt``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file, or one packed
+                (``.gz``).
+            output: a ``.csv``, ``.jsonl`` or ``.parquet`` file, the first two also packed. It has
+                the columns of ``source`` and those of an answer.
+            column: which column holds formulas; by default ``formula``, ``composition``,
+                ``pretty_formula`` or ``reduced_formula``.
+            top: keep so many rows, in order.
+            order: whether these are the lowest or the highest.
+            below: keep values of at most this, in the model's unit.
+            above: keep values of at least this.
+            restart: begin anew whatever was left or stands there.
+            progress: False shows nothing of it; by default a terminal and a notebook have a bar,
+                a log a line now and then.
+            command: the line that asked for it, for the record.
+
+        Returns:
+            What was found, and where it is. ``failed`` rows, in tasks that failed each time they
+            were tried, are in a file of their own beside the output.
+
+        Raises:
+            FileUnusable: a file cannot be read or written, or the output exists.
+            JournalError: what was left is of another screening; says what differs.
+            PackageMissing: pyarrow is not installed.
+            MatminerComputeError: what else can go wrong, as for ``predict``.
+        """
+        from .screening.keep import keeping
+        from .screening.screen import screen
+
+        return screen(
+            Path(source),
+            Path(output),
+            endpoints=self._calls,
+            ask=self._ask,
+            begin=self._started,
+            model=self.model,
+            version=self.version,
+            chain=self.chain,
+            column=column,
+            keep=keeping(top=top, order=order, below=below, above=above),
+            restart=restart,
+            progress=progress,
+            command=command,
+        )
 
     def close(self) -> None:
         """Let go of what this client opened; calls still waiting fail, and nothing hangs."""
         if os.getpid() != self._process:
             return  # a fork's copy: all of it is its parent's
+        for run in list(self._runs):
+            run.abandon()
         with self._lock:
-            if self._threads is not None:
-                self._threads.shutdown(wait=False, cancel_futures=True)
-                self._threads = None
-        for wait in list(self._waits):
-            wait.abandon()
-        if self._own is not None:
-            self._own.close()
+            if self._background is not None:
+                self._background.stop()
+                self._background = None
+        for endpoint in self._own:
+            endpoint.close()
 
     def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"CompositionClient({self.model!r}, {self.version!r}, on {self._calls.endpoint!r})"
+        where = ", ".join(repr(calls.endpoint) for calls in self._calls)
+        return f"CompositionClient({self.model!r}, {self.version!r}, on {where})"
 
-    def _held(
+    def _predicting(
         self,
         formulas: list[Any],
-        shards: list[Shard],
-        pair: dict[str, Any],
-        steps: Steps,
-        progress: bool | None,
-    ) -> Predictions:
-        """Predictions by the one pair of versions."""
-        model = {"name": self.model, "version": pair["model"]["version"]}
-        step = steps.predict(model, pair["featurizer"])
-        return predictions(formulas, steps.all(step, shards, progress, "Predicting"), pair)
+        timeout: float | None,
+        journal: str | os.PathLike[str] | None,
+        watch: Watch | None,
+    ) -> Run[Predictions]:
+        """The run that predicts a list.
 
-    def _request(self, formulas: list[Any], rows_a_task: int, pair: dict[str, Any]) -> Request:
-        endpoint = self._calls.endpoint
-        group = endpoint.task_group if isinstance(endpoint, ServiceEndpoint) else None
-        if not isinstance(endpoint, ServiceEndpoint) or self._bundle is None or group is None:
-            raise JournalError(
-                "A journal needs an endpoint given by its UUID: tasks of any other end with this "
-                "process, so there would be nothing to take up."
-            )
-        texts, rejected = as_texts(formulas)
-        return Request(
-            endpoint=endpoint.endpoint_id,
-            task_group=group,
-            bundle=self._bundle,
-            chain=self.chain,
-            pair=pair,
-            rows_a_task=rows_a_task,
-            formulas=texts,
-            rejected=rejected,
+        A single task finds its pair itself. Of many, the pair is asked once and then held to, so
+        that those which run an hour later answer by the same one.
+        """
+        rows_a_task = _PREDICT_ROWS if self.chain == "endpoint" else _FEATURIZE_ROWS
+        shards = list(cut(formulas, rows_a_task, TASK_BYTES))
+        alone = len(shards) == 1 and self.chain == "endpoint" and journal is None
+
+        def plan(pair: Answer | None) -> Predicting:
+            if pair is None:
+                return Predicting({"name": self.model, "version": self.version}, None, "endpoint")
+            ledger = None
+            if journal is not None:
+                where = [calls.endpoint for calls in self._calls]
+                asked = {"chain": self.chain, "pair": pair, "rows_a_task": rows_a_task}
+                ledger = journals.begin(journal, where, self._bundle, formulas, **asked)
+            return _held(pair, self.chain, ledger)
+
+        return Run(
+            self._calls,
+            iter(shards),
+            PredictionsOf(formulas),
+            pair=None if alone else self._ask,
+            plan=plan,
+            timeout=timeout,
+            total=len(shards),
+            watch=watch,
         )
 
-    def _wait(self, timeout: float | None) -> Wait:
-        self._check_process()
-        wait = Wait(timeout)
-        self._waits.add(wait)
-        return wait
+    def _ask(self, calls: Calls) -> Step[Answer]:
+        """Which versions would answer: ``predict``'s result without rows."""
+        which = {"name": self.model, "version": self.version}
+        return calls.call("predict", [None], which)
 
-    def _check_process(self) -> None:
+    def _calls_of(self, endpoint: str | uuid.UUID | Endpoint, timeout: float | None) -> Calls:
+        if isinstance(endpoint, str | uuid.UUID):
+            endpoint = ServiceEndpoint(endpoint)
+            self._own.append(endpoint)
+        return Calls(endpoint, function_ids(self._bundle, endpoint), timeout)
+
+    def _started(self, run: Run[_R]) -> Run[_R]:
+        """Know of it, to abandon it when this client is closed."""
         if os.getpid() != self._process:
             raise EndpointUnavailable(
                 "This client belongs to the process that this one was forked from, and would wait "
                 "for ever; open another one here, or start processes by 'spawn'."
             )
-
-    def _pool(self) -> ThreadPoolExecutor:
-        self._check_process()
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="predict")
-            return self._threads
+        self._runs.add(run)
+        return run
 
 
-def _loaded(bundle: str | os.PathLike[str] | Bundle) -> Bundle:
-    return bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-
-
-def _function_ids(bundle: Bundle | None, endpoint: Endpoint) -> dict[str, str]:
-    register = getattr(endpoint, "register_function", None)
-    embedded = register is not None and not hasattr(endpoint, "task_group_id")
-    if bundle is None and not embedded:
-        raise BundleError(
-            "A bundle is needed for this endpoint; ask the publisher for bundle.json, or make "
-            "one with 'matminer-compute register'."
-        )
-    here: dict[str, str] = {}
-    if register is not None and embedded:  # what is registered there lives only as long as it does
-        here = {name: register(function) for name, function in FUNCTIONS.items()}
-    if bundle is None:
-        return here
-    if not embedded:
-        bundle.of_globus_compute()
-    ids = {name: function.id for name, function in bundle.functions.items()}
-    missing = [name for name in ("predict", "predict_composition", "featurize_composition")
-               if name not in ids]  # fmt: skip
-    if missing:
-        raise BundleError(f"The bundle lacks {', '.join(missing)}; register again.")
-    return ids
+def _held(pair: Answer, chain: Chain, ledger: Ledger[Any] | None) -> Predicting:
+    """Predictions by the one pair of versions."""
+    return Predicting(pair["model"], pair["featurizer"], chain, ledger)

@@ -41,7 +41,6 @@ class ServiceEndpoint:
 
     Args:
         endpoint_id: UUID of the endpoint.
-        task_group: the service's UUID for a group of tasks sent before, to ``reload`` them.
         client: the SDK client to use, which then reads nothing but JSON; by default one of its
             own that logs in when it must.
     """
@@ -49,11 +48,10 @@ class ServiceEndpoint:
     def __init__(
         self,
         endpoint_id: str | uuid.UUID,
-        task_group: str | uuid.UUID | None = None,
         client: "Client | None" = None,
     ) -> None:
         self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
-        self._task_group = None if task_group is None else str(task_group)
+        self._task_group: str | None = None
         self._client = client
         self._executors: dict[int, JsonExecutor] = {}
         self._started: list[JsonExecutor] = []
@@ -89,12 +87,13 @@ class ServiceEndpoint:
             future = executor.submit_to_registered_function(function_id, args, kwargs)
         return future
 
-    def reload(self) -> dict[str, Future[Any]]:
-        """The tasks that the service holds in this task group, by id.
+    def reload(self, task_group: str) -> dict[str, Future[Any]]:
+        """The tasks that the service holds in a task group, which becomes this endpoint's, by id.
 
         Raises:
             EndpointUnavailable: the service cannot be used, or does not know the task group.
         """
+        self._task_group = task_group
         executor = self._executor(min(_LANES.values()))
         try:
             return {str(future.task_id): future for future in executor.reload_tasks()}

@@ -1,32 +1,62 @@
-"""Cut a list of formulas into tasks that fit the wire."""
+"""Cut formulas into tasks that fit the wire."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 #: What one task may weigh as it travels, in bytes: eight of them fit a request of the service's.
 TASK_BYTES = 1_000_000
 #: A formula longer than this is rejected on the worker, so no more of it need travel.
-_LONGEST = 1_001
+LONGEST = 1_001
+
+
+class Shard(Protocol):
+    """Formulas for one task, and the rows of what was asked that they stand for."""
+
+    @property
+    def formulas(self) -> list[str]:
+        """As they travel."""
+        ...
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """One for each formula, in order."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """The first of the rows."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def halves(self) -> "tuple[Shard, Shard]":
+        """The same in two, for when one turned out too large."""
+        ...
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Formulas for one task, and the rows of the caller's list that they stand for."""
+class ListShard:
+    """A shard of a list."""
 
     formulas: list[str]
     rows: list[int]
 
+    @property
+    def first(self) -> int:
+        """The first of the rows."""
+        return self.rows[0] if self.rows else 0
+
     def __len__(self) -> int:
         return len(self.rows)
 
-    def halves(self) -> "tuple[Shard, Shard]":
+    def halves(self) -> "tuple[ListShard, ListShard]":
         """The same in two, for when one turned out too large."""
         middle = len(self) // 2
         return (
-            Shard(self.formulas[:middle], self.rows[:middle]),
-            Shard(self.formulas[middle:], self.rows[middle:]),
+            ListShard(self.formulas[:middle], self.rows[:middle]),
+            ListShard(self.formulas[middle:], self.rows[middle:]),
         )
 
 
@@ -35,7 +65,7 @@ def wire_bytes(value: Any) -> int:
     return len(json.dumps(json.dumps(value)))
 
 
-def cut(formulas: Sequence[Any], most_rows: int, most_bytes: int) -> Iterator[Shard]:
+def cut(formulas: Sequence[Any], most_rows: int, most_bytes: int) -> Iterator[ListShard]:
     """Shards in order, each of at most ``most_rows`` rows and ``most_bytes`` bytes as it travels.
 
     Rows that are not text are left out: they cannot all be JSON. See ``not_text``.
@@ -43,10 +73,10 @@ def cut(formulas: Sequence[Any], most_rows: int, most_bytes: int) -> Iterator[Sh
     rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
     for start in range(0, len(rows), most_rows):
         part = rows[start : start + most_rows]
-        yield from _light(Shard([formulas[row][:_LONGEST] for row in part], part), most_bytes)
+        yield from _light(ListShard([formulas[row][:LONGEST] for row in part], part), most_bytes)
 
 
-def _light(shard: Shard, most_bytes: int) -> Iterator[Shard]:
+def _light(shard: ListShard, most_bytes: int) -> Iterator[ListShard]:
     if len(shard) == 1 or wire_bytes(shard.formulas) <= most_bytes:
         yield shard
     else:

@@ -1,100 +1,121 @@
-"""The steps of a call: shards featurized and predicted, many at once, halved where too large."""
+"""What is done with one shard on one endpoint: featurized, predicted, halved where too large."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from matminer_compute.errors import PayloadTooLarge
 
-from .assemble import Answer, Part
-from .calls import Calls, Wait
+from .calls import Calls
+from .driver import Step
 from .failures import ResultTooLarge
-from .journal import Journal
-from .progress import shown
+from .ledger import Ledger
 from .shards import Shard
 
 Chain = Literal["endpoint", "client"]
-Step = Callable[[Shard, int | None], list[Part]]
+Answer = dict[str, Any]
+Part = tuple[Shard, Answer]
+Parts = Step[list[Part]]
 
-#: Tasks of one caller that are under way at once, each waited for by a thread that does no work.
-IN_FLIGHT = 1024
+
+class OfShard(Protocol):
+    """From a shard to its answers, as a step on an endpoint."""
+
+    @property
+    def function(self) -> str:
+        """What is called there first."""
+        ...
+
+    def __call__(self, calls: Calls, shard: Shard) -> Parts:
+        """The step of one shard."""
+        ...
 
 
-class Steps:
-    """What one call of the caller's does on the endpoint.
+@dataclass(frozen=True)
+class Predicting:
+    """From a shard to predictions by one version of a model.
 
     Args:
-        calls: where the functions run.
+        model: its name, and a version.
+        featurizer: the version of its featurizer; None: the model's own, found on the endpoint.
         chain: one task a shard, or two with the features coming back in between.
-        wait: how long the call may take.
-        journal: where to note the tasks, for a call that another process may have to take up.
+        ledger: where to note the tasks, for a run that another process may have to take up.
     """
 
-    def __init__(
-        self, calls: Calls, chain: Chain, wait: Wait, journal: Journal | None = None
-    ) -> None:
-        self._calls, self._chain, self._wait, self._journal = calls, chain, wait, journal
+    model: dict[str, str]
+    featurizer: dict[str, str] | None
+    chain: Chain
+    ledger: Ledger[Any] | None = None
 
-    def pair(self, model: str, version: str) -> Answer:
-        """Which versions would answer: ``predict``'s result without rows."""
-        return self._calls.call("predict", [None], {"name": model, "version": version}, self._wait)
+    def __call__(self, calls: Calls, shard: Shard) -> Parts:
+        """The step of one shard."""
+        return _halving(self._whole, calls, shard, self.ledger)
 
-    def predict(self, model: dict[str, str], featurizer: dict[str, str] | None) -> Step:
-        """The step from a shard to predictions by ``model``.
+    @property
+    def function(self) -> str:
+        """What is called first."""
+        in_one = self.featurizer is None or self.chain == "endpoint"
+        return "predict_composition" if in_one else "featurize_composition"
 
-        Without a ``featurizer`` the model's own is used, on the endpoint.
-        """
+    def _whole(self, calls: Calls, shard: Shard, ledger: Ledger[Any] | None) -> Step[Answer]:
+        if self.featurizer is None or self.chain == "endpoint":
+            return _call(calls, "predict_composition", shard, self.model, ledger)
+        return self._in_two(calls, shard, self.featurizer, ledger)
 
-        def step(shard: Shard, number: int | None) -> list[Part]:
-            if featurizer is None or self._chain == "endpoint":
-                answer = self._call("predict_composition", shard.formulas, model, number)
-            else:
-                featurized = self._featurized(shard, featurizer, number)
-                answer = self._call("predict", featurized, model, number)
-            return [(shard, answer)]
+    def _in_two(
+        self, calls: Calls, shard: Shard, featurizer: dict[str, str], ledger: Ledger[Any] | None
+    ) -> Step[Answer]:
+        featurized = yield from _call(calls, "featurize_composition", shard, featurizer, ledger)
+        return (yield from _call(calls, "predict", shard, self.model, ledger, featurized))
 
-        return self._halving(step)
 
-    def featurize(self, featurizer: dict[str, str]) -> Step:
-        """The step from a shard to features by ``featurizer``."""
+@dataclass(frozen=True)
+class Featurizing:
+    """From a shard to features by one version of a featurizer."""
 
-        def step(shard: Shard, number: int | None) -> list[Part]:
-            return [(shard, self._featurized(shard, featurizer, number))]
+    featurizer: dict[str, str]
+    function: str = "featurize_composition"
 
-        return self._halving(step)
+    def __call__(self, calls: Calls, shard: Shard) -> Parts:
+        """The step of one shard."""
+        return _halving(self._whole, calls, shard, None)
 
-    def all(self, step: Step, shards: list[Shard], progress: bool | None, what: str) -> list[Part]:
-        """``step`` over all shards, many under way at once; the first failure ends the rest."""
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="matminer-compute") as threads:
-            try:
-                done = shown(threads.map(step, shards, range(len(shards))), len(shards), what,
-                             progress)  # fmt: skip
-                return [part for parts in done for part in parts]
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                self._wait.abandon()
-                raise
+    def _whole(self, calls: Calls, shard: Shard, ledger: Ledger[Any] | None) -> Step[Answer]:
+        return _call(calls, self.function, shard, self.featurizer, ledger)
 
-    def _halving(self, step: Step) -> Step:
-        def halving(shard: Shard, number: int | None) -> list[Part]:
-            try:
-                return step(shard, number)
-            except (PayloadTooLarge, ResultTooLarge):
-                if len(shard) <= 1:
-                    raise
-            # A half has no number: a journal knows whole shards only.
-            return [part for half in shard.halves() for part in halving(half, None)]
 
-        return halving
+def _halving(
+    whole: Callable[[Calls, Shard, Ledger[Any] | None], Step[Answer]],
+    calls: Calls,
+    shard: Shard,
+    ledger: Ledger[Any] | None,
+) -> Parts:
+    try:
+        return [(shard, (yield from whole(calls, shard, ledger)))]
+    except (PayloadTooLarge, ResultTooLarge):
+        if len(shard) <= 1:
+            raise
+    parts = []
+    for half in shard.halves():  # a ledger knows whole shards only
+        parts += yield from _halving(whole, calls, half, None)
+    return parts
 
-    def _featurized(self, shard: Shard, featurizer: dict[str, str], number: int | None) -> Answer:
-        which = {"name": featurizer["name"], "version": featurizer["version"]}
-        return self._call("featurize_composition", shard.formulas, which, number)
 
-    def _call(
-        self, function: str, argument: Any, which: dict[str, str], number: int | None
-    ) -> Answer:
-        ticket = None
-        if self._journal is not None and number is not None:
-            ticket = self._journal.ticket(number, function)
-        return self._calls.call(function, [argument], which, self._wait, ticket)
+def _call(
+    calls: Calls,
+    function: str,
+    shard: Shard,
+    which: dict[str, str],
+    ledger: Ledger[Any] | None,
+    argument: Any = None,
+) -> Step[Answer]:
+    ticket = ledger.ticket(shard.first, len(shard), function) if ledger else None
+    which = {"name": which["name"], "version": which["version"]}
+    return calls.call(function, [argument or shard.formulas], which, ticket)
+
+
+def seconds_of(answer: Answer) -> float:
+    """How long a worker was busy with it."""
+    if worker := answer.get("worker"):
+        return float(sum(worker["seconds"].values()))
+    return float(answer["seconds"])

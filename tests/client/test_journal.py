@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matminer_compute.client import CompositionClient, JournalError
-from matminer_compute.client.journal import Journal, Request, as_texts
+from matminer_compute.client.journal import Request, as_texts
+from matminer_compute.client.ledger import Ledger
 from matminer_compute.registration import Bundle
 
 FORMULAS = ["NaCl", None, "Fe₂O₃", 5, "not a formula"]
@@ -41,30 +42,30 @@ def task():
 def test_a_journal_cut_off_anywhere_gives_back_what_was_whole(tasks, data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal"
-        journal, sent = Journal.start(path, request()), [task() for _ in range(tasks)]
+        journal, sent = Ledger.start(path, request()), [task() for _ in range(tasks)]
         begun = path.stat().st_size
         for shard, future in enumerate(sent):
-            journal.ticket(shard, "predict_composition").note(future)
+            journal.ticket(shard * 10, 10, "predict_composition").note(future)
         whole = path.read_bytes()
         length = data.draw(st.integers(0, len(whole)))
         path.write_bytes(whole[:length])
         if length < begun - 1:  # without its line's end the request is whole all the same
             with pytest.raises(JournalError, match="ask again"):
-                Journal.read(path)
+                Ledger.read(path, Request)
             return
-        again, left = Journal.read(path)
-        assert again.request == journal.request
+        again, left = Ledger.read(path, Request)
+        assert again.head == journal.head
         assert [step.task for step in left] == [f.task_id for f in sent[: len(left)]]
         assert len(left) >= whole[:length].count(b"\n") - 1
         again.take_up(left, {f.task_id: f for f in sent})
         for shard, future in enumerate(sent):
-            found = again.ticket(shard, "predict_composition").accepted
+            found = again.ticket(shard * 10, 10, "predict_composition").accepted
             assert found is (future if shard < len(left) else None)
 
 
 def test_rows_that_are_not_text_keep_their_reasons(tmp_path):
-    Journal.start(tmp_path / "journal", request())
-    asked = Journal.read(tmp_path / "journal")[0].request
+    Ledger.start(tmp_path / "journal", request())
+    asked = Ledger.read(tmp_path / "journal", Request)[0].head
     assert asked.formulas == ["NaCl", None, "Fe₂O₃", None, "not a formula"]
     assert asked.rejected == {
         1: "a formula must be text, not NoneType",
@@ -73,25 +74,25 @@ def test_rows_that_are_not_text_keep_their_reasons(tmp_path):
 
 
 def test_a_task_that_the_service_forgot_is_sent_again(tmp_path):
-    journal = Journal.start(tmp_path / "journal", request())
-    journal.ticket(0, "predict_composition").note(task())
-    again, sent = Journal.read(tmp_path / "journal")
+    journal = Ledger.start(tmp_path / "journal", request())
+    journal.ticket(0, 10, "predict_composition").note(task())
+    again, sent = Ledger.read(tmp_path / "journal", Request)
     again.take_up(sent, {})
-    assert again.ticket(0, "predict_composition").accepted is None
+    assert again.ticket(0, 10, "predict_composition").accepted is None
 
 
 def test_a_task_that_the_service_never_took_is_not_noted(tmp_path):
-    journal = Journal.start(tmp_path / "journal", request())
-    journal.ticket(0, "predict_composition").note(Future())
-    assert Journal.read(tmp_path / "journal")[1] == []
+    journal = Ledger.start(tmp_path / "journal", request())
+    journal.ticket(0, 10, "predict_composition").note(Future())
+    assert Ledger.read(tmp_path / "journal", Request)[1] == []
 
 
 def test_a_journal_is_never_written_over_and_is_its_owners_alone(tmp_path):
     path = tmp_path / "journal"
-    Journal.start(path, request())
+    Ledger.start(path, request())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(JournalError, match="reattach"):
-        Journal.start(path, request())
+        Ledger.start(path, request())
 
 
 @pytest.mark.parametrize("content", [None, "", "{}\n", "[]\n", "no JSON\n"])
