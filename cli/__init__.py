@@ -1,7 +1,8 @@
 """The command ``matminer-compute``: a thin face over the other rooms, which it imports lazily.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a typed
-error (one sentence) or no formula that could be used, 2 usage.
+error (one sentence) or no formula that could be used, 2 usage, 3 a screening that ended with rows
+missing.
 """
 
 import click
@@ -13,6 +14,7 @@ from .functions import functions
 from .model import model
 from .predict import featurize, predict
 from .register import register
+from .screen import screen
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,5 +23,5 @@ def main() -> None:
     """Predict materials properties from compositions on Globus Compute endpoints."""
 
 
-for _command in (demo, predict, featurize, register, functions, model, endpoint):
+for _command in (demo, predict, screen, featurize, register, functions, model, endpoint):
     main.add_command(_command)

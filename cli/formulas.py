@@ -1,6 +1,7 @@
 """Which formulas a command is asked for: its arguments, and lines of standard input."""
 
 import codecs
+import shlex
 import sys
 from pathlib import Path
 
@@ -24,8 +25,9 @@ def asked(arguments: tuple[str, ...]) -> list[str]:
             formulas += _lines(click.get_binary_stream("stdin").read())
         elif _is_file(argument):
             raise click.UsageError(
-                f"{argument!r} is a file, not a formula. Formulas are read from standard input, "
-                "one a line: write - and give it a file with < or a pipe."
+                f"{argument!r} is a file, not a formula. Predict what is in it with "
+                f"'matminer-compute screen {shlex.quote(argument)} -o out.csv'; or write - and a "
+                "formula a line on standard input."
             )
         else:
             formulas.append(argument)

@@ -2,8 +2,9 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -33,14 +34,14 @@ class _Seconds(click.FloatRange):
         return seconds
 
 
+_ENDPOINT = partial(
+    click.option,
+    "--endpoint",
+    type=click.UUID,
+    envvar="MATMINER_COMPUTE_ENDPOINT",
+    metavar="UUID",
+)
 _OPTIONS = (
-    click.option(
-        "--endpoint",
-        type=click.UUID,
-        envvar="MATMINER_COMPUTE_ENDPOINT",
-        metavar="UUID",
-        help="Globus Compute endpoint; the embedded one, on this machine, by default.",
-    ),
     click.option(
         "--bundle",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -53,12 +54,23 @@ _OPTIONS = (
         show_default=True,
         help="Alias, stage or number of the model's version.",
     ),
-    click.option("--timeout", type=_Seconds(), help="Give up after so long."),
 )
 
 
 def client_options(command: _F) -> _F:
-    """Add the options that ``open_client`` takes."""
+    """Add the options that ``open_client`` takes, and a timeout."""
+    where = "Globus Compute endpoint; the embedded one, on this machine, by default."
+    command = click.option("--timeout", type=_Seconds(), help="Give up after so long.")(command)
+    return _ENDPOINT(help=where)(_with(command))
+
+
+def endpoints_options(command: _F) -> _F:
+    """Add the options that ``open_client`` takes, for work that several endpoints share."""
+    where = "Globus Compute endpoint; more of them share the work. The embedded one by default."
+    return _ENDPOINT("endpoints", multiple=True, help=where)(_with(command))
+
+
+def _with(command: _F) -> _F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -66,9 +78,9 @@ def client_options(command: _F) -> _F:
 
 @contextmanager
 def open_client(
-    endpoint: UUID | None, bundle: Path | None, **options: Any
+    endpoint: UUID | Sequence[UUID] | None, bundle: Path | None, **options: Any
 ) -> "Iterator[CompositionClient]":
-    """A client of the endpoint asked for, or of an embedded one that ends with it."""
+    """A client of the endpoints asked for, or of an embedded one that ends with it."""
     from matminer_compute.client import CompositionClient
     from matminer_compute.errors.machine import packages
     from matminer_compute.registration import Bundle

@@ -1,0 +1,125 @@
+"""``matminer-compute screen``: candidates of any number, from file to file."""
+
+import shlex
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+import click
+
+from .session import endpoints_options, open_client
+from .terminal import Column, print_json, say, show
+
+if TYPE_CHECKING:
+    from matminer_compute.client.screened import Screening
+
+_SHARDS_MISSING = 3
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A .csv, .jsonl or .parquet file, the first two also .gz.",
+)
+@click.option("--column", help="The column of formulas; by default the one with such a name.")
+@click.option("--top", type=click.IntRange(min=1), help="Keep so many rows, in order.")
+@click.option(
+    "--order",
+    type=click.Choice(["lowest", "highest"]),
+    default="lowest",
+    show_default=True,
+    help="Which are the top.",
+)
+@click.option("--below", type=float, help="Keep values of at most this.")
+@click.option("--above", type=float, help="Keep values of at least this.")
+@click.option("--restart", is_flag=True, help="Begin anew, whatever was left or stands there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@endpoints_options
+def screen(
+    source: Path,
+    output: Path,
+    column: str | None,
+    top: int | None,
+    order: Literal["lowest", "highest"],
+    below: float | None,
+    above: float | None,
+    restart: bool,
+    as_json: bool,
+    endpoints: tuple[UUID, ...],
+    bundle: Path | None,
+    **which: Any,
+) -> None:
+    """Predict every formula of INPUT, a file of any length, into another.
+
+    INPUT is a .txt, .csv, .tsv, .jsonl or .parquet file, packed (.gz) or not, or - for standard
+    input. Should the command end before it is done, the same command goes on where it was.
+    """
+    with ExitStack() as stack:
+        if str(source) == "-":
+            from matminer_compute.client.screening.inputs import kept
+
+            source = stack.enter_context(kept(click.get_binary_stream("stdin")))
+        client = stack.enter_context(open_client(endpoints, bundle, **which))
+        try:
+            found = client.screen(
+                source,
+                output,
+                column=column,
+                top=top,
+                order=order,
+                below=below,
+                above=above,
+                restart=restart,
+                command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            )
+        except KeyboardInterrupt:
+            say("Stopped. The same command goes on from here.")
+            raise SystemExit(_INTERRUPTED) from None
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    if as_json:
+        print_json(_as_json(found))
+    else:
+        _summarize(found)
+    if found.failed:
+        say(f"{found.failed:,} rows have no answer; they are in a .failed.csv beside {output}.")
+        raise SystemExit(_SHARDS_MISSING)
+
+
+def _as_json(found: "Screening") -> dict[str, Any]:
+    said = asdict(found) | {"rows": found.rows, "tally": found.tally.as_json()}
+    ended = {"started": found.started.isoformat(), "ended": found.ended.isoformat()}
+    return said | ended | {"output": str(found.output)}
+
+
+def _summarize(found: "Screening") -> None:
+    unit = f" ({found.unit})" if found.unit else ""
+    show(
+        (
+            Column("formula"),
+            Column("value", in_full=f"{found.property}{unit}", digits=5),
+            Column("std", digits=3, yields=True),
+            Column("lower", digits=5, yields=True),
+            Column("upper", digits=5, yields=True),
+            Column("outside", yields=True),
+        ),
+        [(r.formula, r.value, r.std, r.lower, r.upper, r.outside) for r in found.lowest],
+        f"The lowest: {found.property}{unit}",
+    )
+    seconds = (found.ended - found.started).total_seconds()
+    say(f"{found.rows:,} rows in {seconds:,.1f} s, {found.rate:,.0f} a second")
+    for half in (found.model, found.featurizer):
+        say(f"{half['name']} version {half['version']}")
+    for reason, rows in found.tally.rejected.most_common():
+        say(f"rejected: {rows:,}, {reason}")
+    if found.tally.outside:
+        say(f"outside the training data: {found.tally.outside:,} of those with a value")
+    say(f"{found.kept:,} rows in {found.output}")

@@ -1,0 +1,122 @@
+"""Which rows of a screening are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .table import floats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Keep(BaseModel):
+    """What is kept: all rows by default.
+
+    Attributes:
+        top: so many, in order, those with the lowest values unless ``order`` says otherwise.
+        order: ``lowest`` or ``highest`` first, for ``top``.
+        below: only values of at most this.
+        above: only values of at least this.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    top: int | None = Field(default=None, gt=0)
+    order: Literal["lowest", "highest"] = "lowest"
+    below: float | None = Field(default=None, allow_inf_nan=False)
+    above: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Keep:
+        if self.below is not None and self.above is not None and self.below < self.above:
+            raise ValueError(f"nothing is at most {self.below:g} and at least {self.above:g}")
+        return self
+
+    @property
+    def everything(self) -> bool:
+        """Whether every row is kept, the rejected among them."""
+        return self.top is None and self.below is None and self.above is None
+
+
+def keeping(
+    *,
+    top: int | None,
+    order: Literal["lowest", "highest"],
+    below: float | None,
+    above: float | None,
+) -> Keep:
+    """What is kept, as a caller says it.
+
+    Raises:
+        ValueError: nothing can be so.
+    """
+    try:
+        return Keep(top=top, order=order, below=below, above=above)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{where}{': ' if where else ''}{first['msg']}.") from None
+
+
+class Kept:
+    """Rows as they come, of which some are passed on: at once, or when all have come.
+
+    Args:
+        keep: which.
+        value: the column of values.
+    """
+
+    def __init__(self, keep: Keep, value: str) -> None:
+        self._keep, self._value = keep, value
+        self._best: list[pa.RecordBatch] = []
+        self._many = 0
+
+    def of(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Take rows, in their order; those that may be passed on now."""
+        if self._keep.everything:
+            yield batch
+            return
+        import pyarrow as pa
+
+        values = floats(batch, self._value)
+        wanted = ~np.isnan(values)
+        if self._keep.below is not None:
+            wanted &= values <= self._keep.below
+        if self._keep.above is not None:
+            wanted &= values >= self._keep.above
+        kept = batch if wanted.all() else batch.filter(pa.array(wanted))
+        if self._keep.top is None:
+            yield kept
+            return
+        self._best.append(kept)
+        self._many += len(kept)
+        if self._many > 2 * self._keep.top:
+            self._best = [best(self._best, self._value, self._keep.top, self._keep.order)]
+            self._many = len(self._best[0])
+
+    def rest(self) -> Iterator[pa.RecordBatch]:
+        """The rows that had to wait for all."""
+        if self._best:
+            assert self._keep.top is not None
+            yield best(self._best, self._value, self._keep.top, self._keep.order)
+
+
+def best(
+    batches: list[pa.RecordBatch], value: str, top: int, order: Literal["lowest", "highest"]
+) -> pa.RecordBatch:
+    """The rows with the lowest or highest values, in that order; of equal ones the first.
+
+    Rows without a value are none of them.
+    """
+    import pyarrow as pa
+
+    (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches() or batches[:1]
+    values = floats(whole, value)
+    sign = 1 if order == "lowest" else -1
+    rows = np.argsort(sign * values, kind="stable")[: min(top, int((~np.isnan(values)).sum()))]
+    return whole.take(pa.array(rows))
