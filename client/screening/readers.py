@@ -53,6 +53,10 @@ def from_csv(path: Path, columns: Sequence[str], separator: str) -> Iterator[pa.
         return "skip"
 
     with opened(path) as file:
+        file.readline()
+        if not file.read(1):  # for Arrow, a header alone is no CSV
+            return
+        file.seek(0)
         reader = arrow.open_csv(
             file,
             arrow.ReadOptions(use_threads=False, block_size=_BLOCK),  # or rows have no numbers

@@ -38,12 +38,6 @@ FORMULAS = ["NaCl", "Fe2O3", "not a formula", "CuSO4·5H2O", None, "NaCl", "Xx2O
 REJECTED = [2, 4, 6]
 
 
-@pytest.fixture
-def client(endpoint):
-    with CompositionClient(endpoint=endpoint) as client:
-        yield client
-
-
 def same(one, other):
     np.testing.assert_array_equal(one.values, other.values)
     np.testing.assert_array_equal(one.std, other.std)

@@ -1,0 +1,35 @@
+"""A caller's process that screens, and can be killed, or run out of room."""
+
+import resource
+import signal
+from pathlib import Path
+
+from matminer_compute.client import CompositionClient, FileUnusable
+from matminer_compute.client.screening import cutting
+from matminer_compute.endpoint import EmbeddedEndpoint
+
+
+def screen(registry: str, source: Path, output: Path) -> None:
+    """Screen with workers of its own, in many small tasks."""
+    cutting._AT_FIRST = cutting._MOST = 50
+    with (
+        EmbeddedEndpoint("threads", workers=2, registry=registry) as endpoint,
+        CompositionClient(endpoint=endpoint) as client,
+    ):
+        client.screen(source, output, progress=False)
+
+
+def screen_with_little_room(registry: str, source: Path, output: Path, said: Path) -> None:
+    """The same where no file can be larger than some of the answers; what was said of it."""
+    cutting._AT_FIRST = cutting._MOST = 50
+    with (
+        EmbeddedEndpoint("threads", workers=2, registry=registry) as endpoint,
+        CompositionClient(endpoint=endpoint) as client,
+    ):
+        client.predict(["NaCl"])  # workers are this process, and must have their models
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
+        try:
+            client.screen(source, output, progress=False)
+        except FileUnusable as error:
+            said.write_text(str(error))
