@@ -51,7 +51,6 @@ class ServiceEndpoint:
         client: "Client | None" = None,
     ) -> None:
         self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
-        self._task_group: str | None = None
         self._client = client
         self._executors: dict[int, JsonExecutor] = {}
         self._started: list[JsonExecutor] = []
@@ -63,7 +62,7 @@ class ServiceEndpoint:
         """The service's UUID for our tasks; None before it has taken the first of them."""
         with self._lock:
             groups = [executor.task_group_id for executor in self._executors.values()]
-        return next((str(group) for group in groups if group), self._task_group)
+        return next((str(group) for group in groups if group), None)
 
     def submit_to_registered_function(
         self,
@@ -88,13 +87,12 @@ class ServiceEndpoint:
         return future
 
     def reload(self, task_group: str) -> dict[str, Future[Any]]:
-        """The tasks that the service holds in a task group, which becomes this endpoint's, by id.
+        """The tasks that the service holds in a task group of another process, by id.
 
         Raises:
             EndpointUnavailable: the service cannot be used, or does not know the task group.
         """
-        self._task_group = task_group
-        executor = self._executor(min(_LANES.values()))
+        executor = self._start_executor(min(_LANES.values()), task_group)
         try:
             return {str(future.task_id): future for future in executor.reload_tasks()}
         except Exception as error:
@@ -118,7 +116,6 @@ class ServiceEndpoint:
                 raise EndpointUnavailable("This client is closed.")
             if self._executors.get(tasks) in (None, instead_of):
                 self._executors[tasks] = self._start_executor(tasks, group)
-                self._started.append(self._executors[tasks])
             return self._executors[tasks]
 
     def _start_executor(self, tasks: int, group: str | None) -> "JsonExecutor":
@@ -128,4 +125,5 @@ class ServiceEndpoint:
 
         if self._client is None:
             self._client = service_registrar()
-        return JsonExecutor(self.endpoint_id, self._client, group, tasks)
+        self._started.append(JsonExecutor(self.endpoint_id, self._client, group, tasks))
+        return self._started[-1]

@@ -21,6 +21,7 @@ from .cutting import Pace, cut
 from .final import Final
 from .inputs import Input, open_input
 from .keep import Keep
+from .outputs import kind_of
 from .sink import FileSink
 from .watch import watched
 
@@ -49,6 +50,7 @@ def screen(
     Of the client come its ``endpoints``, how to ``ask`` which pair of versions answers, and what a
     run needs to ``begin``.
     """
+    kind_of(output)  # a slip in its name is found before the input is looked through
     candidates = open_input(source, column)
     now = datetime.now(UTC)
     asked = Asked(

@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from waiting import until
 
-from matminer_compute.cli import main
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.errors.address import address_fault
 from matminer_compute.functions import predict
@@ -30,19 +28,6 @@ from matminer_compute.registration import Bundle, RegisteredFunction, register
 COMMAND = [sys.executable, "-m", "matminer_compute.cli"]
 
 FORMULAS = ["NaCl", "not a formula", "Fe2O3"]
-
-
-@pytest.fixture
-def run(registry, tmp_path, monkeypatch):
-    """Run the command on a copy of the shared registry; nothing of the user's is touched."""
-    shutil.copy(registry.folder / "registry.db", tmp_path / "registry.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'registry.db'}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.delenv("MATMINER_COMPUTE_ENDPOINT", raising=False)
-    monkeypatch.chdir(tmp_path)
-    runner = CliRunner()
-    return lambda *arguments, **more: runner.invoke(main, arguments, **more)
 
 
 def test_predict_prints_one_json_object(run, registry):

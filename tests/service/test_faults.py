@@ -1,5 +1,6 @@
 """Faults made for real on the whole path: nothing accepted is lost, every call ends."""
 
+import csv
 import json
 import os
 import signal
@@ -247,3 +248,48 @@ def test_a_killed_client_is_taken_up_where_it_was(
     # One asks for the pair; a step is sent once for each of the three shards.
     steps = {"endpoint": 1, "client": 2}[chain]
     assert len(service.tasks) - before == 1 + 3 * steps
+
+
+SCREENS = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from matminer_compute.client import CompositionClient
+bundle, endpoint, source, output = sys.argv[1:]
+ledger = Path(output + ".ledger")
+
+def die_with_three_tasks_under_way():
+    while not ledger.exists() or ledger.read_text().count("\\n") < 4:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=die_with_three_tasks_under_way).start()
+with CompositionClient(bundle, endpoint) as client:
+    client.screen(source, output)
+"""
+
+
+def test_a_killed_screening_fetches_what_the_service_has(
+    held_bundle, client, agent, service, hold, fault, tmp_path
+):
+    formulas = [*FORMULAS[:2_500], "not a formula"]
+    source, output = tmp_path / "in.txt", tmp_path / "out.csv"
+    source.write_text("\n".join(formulas))
+    expected = client.predict(formulas, timeout=PATIENCE)
+    before = len(service.tasks)
+    with hold:
+        command = [sys.executable, "-c", SCREENS, str(held_bundle), agent.endpoint_id]
+        asked = subprocess.run([*command, str(source), str(output)])
+        assert asked.returncode == -signal.SIGKILL
+    fault.strikes()
+    with CompositionClient(held_bundle, agent.endpoint_id) as again:
+        again.predict(["NaCl"], timeout=PATIENCE)  # it has a task group of its own
+        found = again.screen(source, output)
+    fault.is_over("client killed, its screening begun again", "the whole output")
+    with output.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["formula"] for row in rows] == formulas
+    values = [float(row["formation_energy_per_atom (eV/atom)"] or "nan") for row in rows]
+    np.testing.assert_array_equal(values, expected.values)
+    assert found.kept == len(formulas)
+    # The pair is asked for once, each of the three shards is sent once; and the one of our own.
+    assert len(service.tasks) - before == 1 + 3 + 1
