@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from matminer_compute.errors.machine import packages
 
+from .foreign import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -60,9 +62,9 @@ def ranked(axes: "Axes", rows: "Sequence[Row]", label: str) -> None:
     ends = np.array([ends_of(row) for row in ordered]).reshape(-1, 2)
     axes.hlines(places, ends[:, 0], ends[:, 1], color=INK, alpha=0.4, linewidth=3)
     axes.plot(values, places, "o", color=INK, markersize=5)
-    axes.set_yticks(places, [_short(row.formula) for row in ordered], parse_math=False)
+    axes.set_yticks(places, [printable(row.formula, _LONGEST) for row in ordered], parse_math=False)
     axes.set_ylim(len(ordered) - 0.4, -0.6)
-    axes.set_xlabel(label, parse_math=False)
+    axes.set_xlabel(printable(label, 2 * _LONGEST), parse_math=False)
     axes.grid(axis="x", alpha=0.3)
 
 
@@ -79,7 +81,7 @@ def distribution(axes: "Axes", edges: Floats, counts: NDArray[np.int64], label: 
 
     widths = np.diff(edges)
     axes.bar(edges[:-1] + 0.04 * widths, counts, 0.92 * widths, align="edge", color=INK)
-    axes.set_xlabel(label, parse_math=False)
+    axes.set_xlabel(printable(label, 2 * _LONGEST), parse_math=False)
     axes.set_ylabel("rows")
     axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.10g}")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -93,8 +95,3 @@ def ends_of(row: "Row") -> tuple[float, float]:
         return row.lower, row.upper
     spread = row.std or 0.0
     return row.value - spread, row.value + spread
-
-
-def _short(formula: object) -> str:
-    text = str(formula)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -77,7 +77,7 @@ class Tally:
 
     Attributes:
         rows: how many came back, those rejected among them.
-        rejected: how many by kind of reason (``reasons.KINDS``).
+        rejected: how many by kind of reason (see ``reasons.py``).
         outside: how many have a value, but are outside what the model was trained on.
         histogram: of the values.
         elements: by symbol, how many rows with a value hold it, and the sum of their values.

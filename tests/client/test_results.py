@@ -255,7 +255,7 @@ def test_many_values_are_drawn_as_a_histogram_on_the_axes_given():
     figure.canvas.draw()
 
 
-@pytest.mark.parametrize("formulas", [[], ["$\\frac{$", "Fe_2^3$O$", "x" * 2000]])
+@pytest.mark.parametrize("formulas", [[], ["$\\frac{$", "Fe_2^3$O$", "x" * 2000, "\ud800\n"]])
 def test_whatever_a_formula_is_it_can_be_drawn(formulas, tmp_path):
     axes = made(formulas, np.arange(float(len(formulas)))).plot()
     axes.figure.savefig(tmp_path / "plot.png")
