@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _WHOLE, _END = 20, 8
 #: Features that are shown at each end of a row.
 _FEATURES = 4
-_LEFT = ' style="text-align: left"'
+_LEFT, _RIGHT = (f' style="text-align: {side}"' for side in ("left", "right"))
 
 Cells = Sequence[str]
 
@@ -74,7 +74,7 @@ def _table(
         length: how many rows there are.
         cells: of one row, asked only for those that are shown.
     """
-    styles = [_LEFT if at == 0 or not heading else "" for at, heading in enumerate(headings)]
+    styles = [_LEFT if at == 0 or not heading else _RIGHT for at, heading in enumerate(headings)]
     shown = list(range(length))
     if length > _WHOLE:
         shown = [*range(_END), *range(length - _END, length)]
