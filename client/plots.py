@@ -84,7 +84,7 @@ def distribution(axes: "Axes", edges: Floats, counts: NDArray[np.int64], label: 
     axes.set_xlabel(printable(label, 2 * _LONGEST), parse_math=False)
     axes.set_ylabel("rows")
     axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.10g}")
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
 

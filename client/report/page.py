@@ -75,7 +75,7 @@ def _figures(screening: Screening, predicted: int) -> str:
          f"{share(screening.kept, screening.rows)} {of_all}"),
     ]  # fmt: skip
     if screening.failed:
-        failed = f"{share(screening.failed, screening.rows)} {of_all}, no answer after three tries"
+        failed = f"{share(screening.failed, screening.rows)} {of_all}, without an answer"
         shown.append((count(screening.failed), "set aside", failed))
     return lines(
         f'<div><dt>{what}</dt><dd><b style="--length:{len(figure)}">{figure}</b>'
