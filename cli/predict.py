@@ -1,10 +1,9 @@
 """``matminer-compute predict`` and ``featurize``: what a caller uses."""
 
-import csv
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -87,7 +86,7 @@ def featurize(
 
     if output is None:
         made = features()
-        _write_csv(made, sys.stdout)
+        made.to_csv(sys.stdout)
     else:
         with whole_file(output) as part:
             made = features()
@@ -150,8 +149,7 @@ def _fail_if_none(answer: "Predictions | Features") -> None:
 
 def _write(features: "Features", path: Path, suffix: str) -> None:
     if suffix == ".csv":
-        with path.open("w", newline="", encoding="utf-8") as file:
-            _write_csv(features, file)
+        features.to_csv(path)
         return
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -159,10 +157,3 @@ def _write(features: "Features", path: Path, suffix: str) -> None:
     columns = {"formula": list(features.formulas)}
     table = pa.table(columns | dict(zip(features.labels, features.matrix.T, strict=True)))
     pq.write_table(table, path)
-
-
-def _write_csv(features: "Features", file: TextIO) -> None:
-    writer = csv.writer(file)
-    writer.writerow(["formula", *features.labels])
-    for formula, row in zip(features.formulas, features.matrix.tolist(), strict=True):
-        writer.writerow([formula, *("" if value != value else value for value in row)])

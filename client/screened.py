@@ -6,23 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .row import Row
 from .tally import Tally
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a screening that has a value, in the screening's unit.
-
-    ``lower`` and ``upper`` are the interval where the model gives one; ``outside`` says why the row
-    is outside what the model was trained on.
-    """
-
-    formula: str
-    value: float
-    std: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    outside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,15 +56,17 @@ class Histogram:
         width = max(self.width, other.width)
         both = Counter(self._at(width))
         both.update(other._at(width))
-        coarser, _ = _fitting(np.array(sorted(both), dtype=np.int64))
-        self.width = width * 2.0**coarser
-        self.counts = Histogram(width, both)._at(self.width)
+        while len(both) > MAX_BINS:
+            both, width = Counter(Histogram(width, both)._at(2 * width)), 2 * width
+        self.width, self.counts = width, dict(both)
 
     def _at(self, width: float) -> dict[int, int]:
         """The counts in bins of a ``width`` that is a multiple."""
         if not self.counts:
             return {}
         coarser = frexp(width)[1] - frexp(self.width)[1]
+        if not coarser:
+            return self.counts
         counts: dict[int, int] = {}
         for place, count in self.counts.items():
             counts[place >> coarser] = counts.get(place >> coarser, 0) + count
@@ -77,7 +79,7 @@ class Tally:
 
     Attributes:
         rows: how many came back, those rejected among them.
-        rejected: how many by kind of reason (``reasons.KINDS``).
+        rejected: how many by kind of reason (see ``reasons.py``).
         outside: how many have a value, but are outside what the model was trained on.
         histogram: of the values.
         elements: by symbol, how many rows with a value hold it, and the sum of their values.

@@ -20,9 +20,10 @@ _ADVICE = {
     errno.EDQUOT: "make room, or choose another place",
 }
 #: What the extras install, by the names they are imported by.
+_SCREEN = {"matplotlib", "pyarrow"}
 _LOCAL = {
-    "globus_compute_common", "globus_compute_endpoint", "matminer", "matplotlib", "mlflow", "numba",
-    "pandas", "parsl", "pymatgen", "scipy", "sklearn", "skops", "sqlalchemy", "threadpoolctl",
+    "globus_compute_common", "globus_compute_endpoint", "matminer", "mlflow", "numba", "pandas",
+    "parsl", "pymatgen", "scipy", "sklearn", "skops", "sqlalchemy", "threadpoolctl",
 }  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def _refused(error: OSError, what: str, advice: str = "") -> str:
 
 def _missing(error: ModuleNotFoundError, advice: str = "") -> str:
     package = (error.name or "a package").partition(".")[0]
-    install = "'matminer-compute[local]'" if package in _LOCAL else package
+    extra = "screen" if package in _SCREEN else "local" if package in _LOCAL else ""
+    install = f"'matminer-compute[{extra}]'" if extra else package
     advice = f", or {advice}" if advice else ""
     return f"This needs {package}, which is not installed: install {install}{advice}."

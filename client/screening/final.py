@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from matminer_compute.client.screened import Row
+from matminer_compute.client.row import Row
 from matminer_compute.client.tally import Tally
 
 from .keep import Keep, Kept, best

@@ -7,6 +7,7 @@ import pytest
 
 #: The package that brings each program.
 PACKAGES = {
+    "chromium": "chromium",
     "epmd": "erlang-base",
     "munged": "munge",
     "rabbitmq-server": "rabbitmq-server",

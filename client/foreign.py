@@ -1,0 +1,7 @@
+"""Foreign text made harmless where it is drawn or shown."""
+
+
+def printable(text: object, most: int | None = None) -> str:
+    """Text with what cannot be seen, or turns a line around, written out; cut where it is long."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+    return shown if most is None or len(shown) <= most else f"{shown[: most - 1]}…"
