@@ -40,6 +40,11 @@ _INTERRUPTED = 130
 )
 @click.option("--below", type=float, help="Keep values of at most this.")
 @click.option("--above", type=float, help="Keep values of at least this.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A page of HTML about what was found.",
+)
 @click.option("--restart", is_flag=True, help="Begin anew, whatever was left or stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @endpoints_options
@@ -51,6 +56,7 @@ def screen(
     order: Literal["lowest", "highest"],
     below: float | None,
     above: float | None,
+    report: Path | None,
     restart: bool,
     as_json: bool,
     endpoints: tuple[UUID, ...],
@@ -77,6 +83,7 @@ def screen(
                 order=order,
                 below=below,
                 above=above,
+                report=report,
                 restart=restart,
                 command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             )

@@ -27,6 +27,8 @@ from matminer_compute.errors import (
 from .client import CompositionClient
 from .endpoint import Endpoint, ServiceEndpoint
 from .results import Features, Predictions
+from .row import Row
+from .screened import Screening
 
 __all__ = [
     "BundleError",
@@ -50,6 +52,8 @@ __all__ = [
     "RegistryError",
     "RegistryUnreachable",
     "RemoteError",
+    "Row",
+    "Screening",
     "ServiceEndpoint",
     "WorkerLost",
 ]

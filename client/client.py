@@ -231,6 +231,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         order: Literal["lowest", "highest"] = "lowest",
         below: float | None = None,
         above: float | None = None,
+        report: str | os.PathLike[str] | None = None,
         restart: bool = False,
         progress: bool | None = None,
         command: str | None = None,
@@ -251,6 +252,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             order: whether these are the lowest or the highest.
             below: keep values of at most this, in the model's unit.
             above: keep values of at least this.
+            report: a page of HTML about what was found; needs matplotlib.
             restart: begin anew whatever was left or stands there.
             progress: False shows nothing of it; by default a terminal and a notebook have a bar,
                 a log a line now and then.
@@ -266,10 +268,13 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             PackageMissing: pyarrow is not installed.
             MatminerComputeError: what else can go wrong, as for ``predict``.
         """
+        from .report import check_report, write_report
         from .screening.keep import keeping
         from .screening.screen import screen
 
-        return screen(
+        if report is not None:
+            check_report(report)
+        found = screen(
             Path(source),
             Path(output),
             endpoints=self._calls,
@@ -284,6 +289,9 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             progress=progress,
             command=command,
         )
+        if report is not None:
+            write_report(found, report)
+        return found
 
     def close(self) -> None:
         """Let go of what this client opened; calls still waiting fail, and nothing hangs."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matminer_compute.client.shards import LONGEST, TASK_BYTES
+from matminer_compute.client.shards import LONGEST, TASK_BYTES, wire_bytes
 
 from .readers import REFUSED
 
@@ -128,7 +127,7 @@ class _Rows:
         """How many of the next rows one task carries, by the weight of the first."""
         self.fill(min(most, _SAMPLE))
         sample = self._ahead[0].column(column).slice(0, _SAMPLE).to_pylist()
-        weight = len(json.dumps(json.dumps([(text or "")[:LONGEST] for text in sample])))
+        weight = wire_bytes([(text or "")[:LONGEST] for text in sample])
         return max(1, int(0.9 * TASK_BYTES * len(sample) / weight))
 
     def take(self, rows: int) -> tuple[int, pa.RecordBatch]:

@@ -115,8 +115,13 @@ def best(
     """
     import pyarrow as pa
 
-    (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches() or batches[:1]
-    values = floats(whole, value)
-    sign = 1 if order == "lowest" else -1
-    rows = np.argsort(sign * values, kind="stable")[: min(top, int((~np.isnan(values)).sum()))]
-    return whole.take(pa.array(rows))
+    parts = [batch for batch in batches if len(batch)] or batches[:1]
+    values = np.concatenate([floats(batch, value) for batch in parts])
+    values = np.where(np.isnan(values), np.inf, values if order == "lowest" else -values)
+    rows = np.arange(len(values))
+    if top < len(values):
+        rows = np.flatnonzero(values <= np.partition(values, top - 1)[top - 1])
+    rows = rows[np.argsort(values[rows], kind="stable")][:top]
+    rows = rows[values[rows] < np.inf]
+    table = pa.Table.from_batches(parts).take(pa.array(rows)).combine_chunks()
+    return table.to_batches()[0] if len(rows) else parts[0].slice(0, 0)

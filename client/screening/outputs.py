@@ -47,9 +47,17 @@ def kind_of(path: Path) -> str:
 def open_output(path: Path, kind: str, schema: pa.Schema) -> Output:
     """A new file of a kind that ``kind_of`` gives, for batches of one schema."""
     if kind == ".parquet":
+        import pyarrow as pa
         from pyarrow import parquet
 
-        writer: Output = parquet.ParquetWriter(path, schema, compression="zstd")
+        text = [f.name for f in schema if not pa.types.is_floating(f.type)]
+        writer: Output = parquet.ParquetWriter(
+            path,
+            schema,
+            # What is different in every row is neither looked up nor packed.
+            use_dictionary=[f.name for f in schema if pa.types.is_dictionary(f.type)],
+            compression={f.name: "zstd" if f.name in text else "none" for f in schema},
+        )
         return writer
     file = path.open("wb")
     if kind.endswith(".gz"):

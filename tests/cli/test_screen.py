@@ -13,7 +13,7 @@ def rows_of(path):
 
 def test_a_file_becomes_a_file_and_a_summary(run, tmp_path):
     (tmp_path / "in.csv").write_text("formula,id\nNaCl,1\nFe2O3,2\nnot a formula,3\nNaN,4\n")
-    done = run("screen", "in.csv", "-o", "out.csv")
+    done = run("screen", "in.csv", "-o", "out.csv", "--report", "found.html")
     assert done.exit_code == 0, done.stderr
     rows = rows_of(tmp_path / "out.csv")
     assert [row["id"] for row in rows] == ["1", "2", "3", "4"]
@@ -23,6 +23,9 @@ def test_a_file_becomes_a_file_and_a_summary(run, tmp_path):
     assert sorted(lowest) == ["Fe2O3", "NaCl", "NaN"]
     for said in ("4 rows in", "Matminer version 1", "rejected: 1", "4 rows in out.csv"):
         assert said in done.stderr
+    page = (tmp_path / "found.html").read_text(encoding="utf-8")
+    assert "Fe<sub>2</sub>O<sub>3</sub>" in page
+    assert "rejected" in page
 
 
 def test_standard_input_becomes_the_best_of_it(run, tmp_path):
