@@ -168,11 +168,11 @@ class Run(Generic[_R]):
                     break
                 self._open.append(_Open(shard))
                 self._send(self._open[-1], lane)
-            if self.watch:
-                self.watch(self)
             if not self._open:
                 assert not callable(self._pair)
                 self.done.set_result(self._sink.end(self._pair))
+            if self.watch:
+                self.watch(self)
         except Exception as error:  # noqa: BLE001  of the source or the sink, such as a full disk
             self._fail(error)
 

@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -117,6 +118,8 @@ def _become_worker(environment: dict[str, str]) -> None:
     # A worker a core needs no threads of its own; and an OpenMP team that the owner of the pool
     # has used does not survive the fork: with more than one thread the first use would hang.
     threadpool_limits(1)
+    # Of a notebook, this is a copy of its kernel, where bars of what is imported look for widgets.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     # A failure travels to the caller; printing it here too would only frighten.
     logging.getLogger("globus_compute_endpoint").addHandler(logging.NullHandler())
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -70,6 +70,7 @@ def test_each_make_target_exists(target):
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in SETUP and "train" not in c])
 def test_a_command_of_the_readme_runs(user, command, own_copy):
+    (user["folder"] / "candidates.csv").write_text("formula,id\nNaCl,1\nFe2O3,2\n")
     done = run(user, *shlex.split(command), registry=own_copy)
     assert done.returncode == 0, done.stderr
     assert done.stdout or (user["folder"] / "features.csv").exists()

@@ -37,7 +37,7 @@ class Watcher:
         if self._before is None:  # what an earlier process did is not this one's rate
             self._before, self._started = self._sink.rows, now
             self._next = now + min(self._interval, 5.0)
-        if now >= self._next:
+        if now >= self._next or (run.done.done() and self._interval < _LOG):
             self._next = now + self._interval
             self._show(self._sink.rows, self._line(run, now))
 
