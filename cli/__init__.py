@@ -9,6 +9,7 @@ import click
 from .commands import Commands
 from .demo import demo
 from .endpoint import endpoint
+from .enumerate import enumerate_space
 from .functions import functions
 from .model import model
 from .predict import featurize, predict
@@ -21,5 +22,14 @@ def main() -> None:
     """Predict materials properties from compositions on Globus Compute endpoints."""
 
 
-for _command in (demo, predict, featurize, register, functions, model, endpoint):
+for _command in (
+    demo,
+    predict,
+    featurize,
+    enumerate_space,
+    register,
+    functions,
+    model,
+    endpoint,
+):
     main.add_command(_command)

@@ -21,12 +21,14 @@ from matminer_compute.errors import (
     RegistryError,
     RegistryUnreachable,
     RemoteError,
+    SpaceError,
     WorkerLost,
 )
 
 from .client import CompositionClient
 from .endpoint import Endpoint, ServiceEndpoint
 from .results import Features, Predictions
+from .spaces import Space
 
 __all__ = [
     "BundleError",
@@ -51,5 +53,7 @@ __all__ = [
     "RegistryUnreachable",
     "RemoteError",
     "ServiceEndpoint",
+    "Space",
+    "SpaceError",
     "WorkerLost",
 ]

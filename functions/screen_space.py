@@ -9,7 +9,7 @@ from .spaces.kept import Kept
 from .spaces.tally import Tally
 from .worker import models, refusals
 
-_BLOCK = 8192  # candidates predicted together
+_BLOCK = 1 << 14  # candidates predicted together
 
 
 def screen_space(
@@ -56,19 +56,18 @@ def screen_space(
         sentence = f"{featurizer.version} reads formulas only, not spaces; train the pair again."
         raise refusals.refused("model-not-loadable", sentence)
     seconds, warm = answer["worker"]["seconds"], time.perf_counter()
-    for _, rows in candidates.parts(parts):
-        for start in range(0, len(rows), _BLOCK):
-            some = rows.take(slice(start, start + _BLOCK))
-            arrays, began = candidates.arrays(some), time.perf_counter()
-            features, rejected = featurizer.model.featurize_compositions(*arrays)
-            featurized = time.perf_counter()
-            numbers = _regressed(model.model, features)
-            outside = featurizer.model.is_outside(*arrays)
-            seconds["featurize"] += featurized - began
-            seconds["predict"] += time.perf_counter() - featurized
-            outside[list(rejected)] = False
-            tally.add(some.places, numbers[:, 0], rejected, int(outside.sum()))
-            kept.add(some, numbers)
+    for some in candidates.blocks(parts, _BLOCK):
+        arrays, began = candidates.arrays(some), time.perf_counter()
+        features, rejected = featurizer.model.featurize_compositions(*arrays)
+        featurized = time.perf_counter()
+        numbers = _regressed(model.model, features)
+        predicted = time.perf_counter()
+        outside = featurizer.model.is_outside(*arrays)
+        outside[list(rejected)] = False
+        tally.add(some.places, numbers[:, 0], rejected, int(outside.sum()))
+        kept.add(some, numbers)
+        seconds["featurize"] += featurized - began
+        seconds["predict"] += predicted - featurized
     rows, numbers, formulas = kept.answer()
     reasons = featurizer.model.outside(*candidates.arrays(rows))
     for field in ("values", "rows", "rejected"):
@@ -79,6 +78,7 @@ def screen_space(
         "std": [None if x != x else x for x in numbers[:, 1].tolist()],
         "outside": {str(row): reason for row, reason in reasons.items()},
         "tally": tally.as_json(candidates.symbols),
+        "featurizer": featurizer.version.as_json(),
     }
     seconds["enumerate"] = time.perf_counter() - warm - seconds["featurize"] - seconds["predict"]
     return answer

@@ -3,7 +3,9 @@
 import csv
 import gzip
 import io
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from matminer_compute.errors import SpaceError
@@ -12,6 +14,8 @@ from matminer_compute.errors.machine import files
 from .elements import elements
 from .pattern import Amounts, amounts_of
 
+_PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]*)?)+")
+_TERM = re.compile(r"([A-Z][a-z]?)([0-9]*)")
 _COLUMNS = ("formula", "composition", "pretty_formula", "reduced_formula")
 
 
@@ -53,9 +57,18 @@ def read(formulas: list[str]) -> Iterator[tuple[str, Amounts | None]]:
     table = elements()
     for formula in formulas:
         try:
-            amounts = amounts_of(formula)
+            amounts = _plain(formula) or amounts_of(formula)
         except ValueError:
             yield formula, None
             continue
         positive = {symbol: amount for symbol, amount in amounts.items() if amount > 0}
         yield formula, positive if positive and positive.keys() <= table.keys() else None
+
+
+def _plain(formula: str) -> Amounts:
+    """The amounts of what is nothing but symbols, each once, and whole numbers; else none."""
+    if not _PLAIN.fullmatch(formula):
+        return {}
+    terms = _TERM.findall(formula)
+    amounts = {symbol: Fraction(int(amount or 1)) for symbol, amount in terms}
+    return amounts if len(amounts) == len(terms) else {}

@@ -9,7 +9,7 @@ from .formula import texts
 from .known import Known
 from .products import Products
 from .ratios import combinations, coprime
-from .rows import Rows
+from .rows import Rows, together
 
 FORMAT = 1
 PART = 1 << 15  # combinations of choices and amounts in a part: kept, all fit one answer
@@ -78,6 +78,17 @@ class Candidates:
                     yield from ((part, rows) for rows in self._of_ratios(block, ranks))
                 elif ranks:
                     yield part, self.products.by_choice(block, ranks, self.fit)
+
+    def blocks(self, numbers: list[int], size: int) -> Iterator[Rows]:
+        """The same, ``size`` rows at a time whatever part they are of."""
+        waiting = together([])
+        for _, rows in self.parts(numbers):
+            waiting = together([waiting, rows])
+            while len(waiting) >= size:
+                yield waiting.take(slice(size))
+                waiting = waiting.take(slice(size, None))
+        if len(waiting):
+            yield waiting
 
     def texts(self, rows: Rows) -> list[str]:
         """Their formulas."""
