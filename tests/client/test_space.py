@@ -335,22 +335,46 @@ def test_a_file_holds_a_space(folder, kind):
         ("kind='template'\nformula='2Na'\nsites={}", r"formula: '2' at position 1 follows no"),
         ("kind='template'\nformula='Na%'\nsites={}", r"formula: '%' at position 3 has no place"),
         ("kind='template'\nformula='NaO'\nsites={a=['O']}", r"sites\.a: 'a' is no name of a site"),
-        ("kind='series'\nformula='NaO{y}'\nvariables={x=[1]}", r"variables: .* what y .* write y ="),
-        ("kind='series'\nformula='NaO{x-1}'\nvariables={x=[0]}", r"amount of O is negative at x = 0"),
+        (
+            "kind='series'\nformula='NaO{y}'\nvariables={x=[1]}",
+            r"variables: .* what y .* write y =",
+        ),
+        (
+            "kind='series'\nformula='NaO{x-1}'\nvariables={x=[0]}",
+            r"amount of O is negative at x = 0",
+        ),
         ("kind='series'\nformula='NaO{x**2}'\nvariables={x=[0]}", r"\{x\*\*2\} is no amount"),
-        ("kind='series'\nformula='NaO{x}'\nvariables={x={from=0}}", r"x: it needs from, to and step"),
+        (
+            "kind='series'\nformula='NaO{x}'\nvariables={x={from=0}}",
+            r"x: it needs from, to and step",
+        ),
         ("kind='series'\nformula='NaO{x}'\nvariables={x=[0.12345678]}", r"at most 4 decimals"),
         ("kind='ratios'\nelements=['Na']\nmax_atoms=0", r"max_atoms: .*; write max_atoms = 16"),
         ("kind='ratios'\nelements=['Na','O']\nmax_atoms=99", r"max_atoms: 99 atoms .* too many"),
         ("kind='ratios'\nelements=['Na']\nmax_atoms=9", r"max_elements: no composition has 2"),
         ("kind='ratios'\nelements=['Na','O']\nmax_atom=9", r"max_atom"),
-        ("kind='ratios'\nelements=['He','O']\nmax_atoms=9\nneutral=true", r"neutral: He has no common"),
-        ("kind='ratios'\nelements=['Na','O']\nmax_atoms=9\nneutral='icsd'", r"no table of states 'icsd'"),
-        ("kind='ratios'\nelements=['Na','O']\nmax_atoms=9\nknown='k.csv'", r"known: .*k\.csv cannot be"),
-        ("kind='substitute'\nformulas=['NaCl']\nreplace={K=['O']}", r"replace: no formula holds any"),
-        ("kind='substitute'\nformulas=['NaCl-']\nreplace={Na=['K']}", r"formulas: 'NaCl-' cannot be"),
+        (
+            "kind='ratios'\nelements=['He','O']\nmax_atoms=9\nneutral=true",
+            r"neutral: He has no common",
+        ),
+        (
+            "kind='ratios'\nelements=['Na','O']\nmax_atoms=9\nneutral='icsd'",
+            r"no table of states 'icsd'",
+        ),
+        (
+            "kind='ratios'\nelements=['Na','O']\nmax_atoms=9\nknown='k.csv'",
+            r"known: .*k\.csv cannot be",
+        ),
+        (
+            "kind='substitute'\nformulas=['NaCl']\nreplace={K=['O']}",
+            r"replace: no formula holds any",
+        ),
+        (
+            "kind='substitute'\nformulas=['NaCl-']\nreplace={Na=['K']}",
+            r"formulas: 'NaCl-' cannot be",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_file_is_one_sentence_that_names_the_key(tmp_path, text, sentence):
     path = tmp_path / "space.toml"
     path.write_text(text)
@@ -379,6 +403,8 @@ def test_any_text_is_a_formula_or_is_refused_in_words(text):
     try:
         amounts = amounts_of(text, {"x": Fraction(1, 2)})
     except ValueError as error:
-        assert str(error)
+        amounts, why = {}, str(error)
     else:
-        assert all(isinstance(amount, Fraction) for amount in amounts.values())
+        why = ""
+    assert bool(amounts) != bool(why)
+    assert all(isinstance(amount, Fraction) for amount in amounts.values())
