@@ -5,7 +5,6 @@ an element can bring is a set of bits, one a charge; sets are added by shifts. T
 composition balance when the sets of the one and, negated, of the other have a bit in common.
 """
 
-import itertools
 import math
 from typing import Any
 
@@ -31,6 +30,10 @@ class Charges:
         self.states = [tuple(sorted(about["states"])) for about in elements.values()]
         many = [about["mixed"] and len(about["states"]) > 1 for about in elements.values()]
         self.mixed = np.array(many, bool)
+        self.counts = np.array([len(states) for states in self.states])
+        self.padded = np.zeros((len(self.states), max(1, self.counts.max())), np.float32)
+        for place, states in enumerate(self.states):
+            self.padded[place, : len(states)] = states
         # One more, above all, for what is absent.
         given = [about["electronegativity"] for about in elements.values()]
         values = [math.nan if value is None else value for value in given]
@@ -73,52 +76,54 @@ class Charges:
         import numpy as np
 
         found = np.zeros((len(choices), len(ratios)), bool)
-        tables = [self._combinations(tuple(choice)) for choice in choices.tolist()]
-        listed = np.array([table is not None for table in tables], bool)
+        counts = self.counts[choices]
+        listed = ~self.mixed[choices].any(axis=1) & (counts.prod(axis=1) <= MOST_LISTED)
         if listed.any():
-            states = np.concatenate([table for table in tables if table is not None])
-            balanced = states @ ratios.T.astype(np.float32) == 0.0
-            sizes = np.array([len(table) for table in tables if table is not None])
-            starts = np.cumsum(sizes) - sizes
-            some = sizes > 0
-            where = np.flatnonzero(listed)[some]
-            if len(where):
-                found[where] = np.logical_or.reduceat(balanced, starts[some], axis=0)
-        rest = np.flatnonzero(~listed)
-        if len(rest):
+            which = np.flatnonzero(listed)
+            owner, states = self._combinations(choices[which], counts[which])
+            row, ratio = np.nonzero(states @ ratios.T.astype(np.float32) == 0.0)
+            found[which[owner[row]], ratio] = True
+        if not listed.all():
+            rest = np.flatnonzero(~listed)
             places = np.repeat(choices[rest], len(ratios), axis=0)
             amounts = np.tile(ratios, (len(rest), 1))
             found[rest] = self.neutral(places, amounts).reshape(len(rest), -1)
         return found
 
-    def _combinations(self, choice: tuple[int, ...]) -> Any:
-        """States (n, of) that elements may take together; None if not one each, or too many."""
+    def _combinations(self, choices: Any, counts: Any) -> tuple[Any, Any]:
+        """States (n, of) that choices (c, of) of elements may take, and whose (n,) they are.
+
+        ``counts`` (c, of) says how many states each element has.
+        """
         import numpy as np
 
-        states = [self.states[place] for place in choice]
-        if self.mixed[list(choice)].any() or math.prod(map(len, states)) > MOST_LISTED:
-            return None
-        table = np.array(list(itertools.product(*states)), np.float32).reshape(-1, len(choice))
-        if self.ordered and len(choice) > 1:
-            values = self.electronegativity[list(choice)]
-            cation = np.where(table > 0, values, -np.inf).max(axis=1)
-            anion = np.where(table < 0, values, np.inf).min(axis=1)
-            table = table[(cation < anion) & ~np.isnan(values).any()]
-        return table
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for row, pattern in enumerate(map(tuple, counts.tolist())):
+            alike.setdefault(pattern, []).append(row)
+        grids = {pattern: np.indices(pattern).reshape(len(pattern), -1).T for pattern in alike}
+        owner = np.concatenate([np.repeat(rows, len(grids[p])) for p, rows in alike.items()])
+        which = np.concatenate([np.tile(grids[p], (len(rows), 1)) for p, rows in alike.items()])
+        states = self.padded[choices[owner], which]
+        if not self.ordered or choices.shape[1] == 1:
+            return owner, states
+        values = self.electronegativity[choices[owner]]
+        cation = np.where(states > 0, values, -np.inf).max(axis=1)
+        anion = np.where(states < 0, values, np.inf).min(axis=1)
+        allowed = (cation < anion) & ~np.isnan(values).any(axis=1)
+        return owner[allowed], states[allowed]
 
     def _balance(self, kinds: Any, amounts: Any) -> Any:
         """Whether atoms of these kinds, (n, width) both, can balance: (n,) bool."""
         import numpy as np
 
-        n, width = kinds.shape
-        if not n:
+        if not len(kinds):
             return np.zeros(0, bool)
         most = np.array([max(map(abs, states), default=0) for states, _ in self.kinds])
         bound = int((most[kinds] * amounts).sum(axis=1).max())
         base = int(amounts.max()) + 1
         codes, ids = distinct(kinds * base + amounts, len(self.kinds) * base)
         charges = [self._charges(*divmod(code, base)) for code in codes.tolist()]
-        middle = (width + 1) // 2
+        middle = (kinds.shape[1] + 1) // 2
         ours, our = self._sums(charges, ids[:, :middle], bound, 1)
         theirs, their = self._sums(charges, ids[:, middle:], bound, -1)
         pairs, place = distinct(our * len(theirs) + their, len(ours) * len(theirs))
