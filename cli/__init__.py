@@ -10,6 +10,7 @@ import click
 from .commands import Commands
 from .demo import demo
 from .endpoint import endpoint
+from .enumerate import enumerate_space
 from .functions import functions
 from .model import model
 from .predict import featurize, predict
@@ -23,5 +24,15 @@ def main() -> None:
     """Predict materials properties from compositions on Globus Compute endpoints."""
 
 
-for _command in (demo, predict, screen, featurize, register, functions, model, endpoint):
+for _command in (
+    demo,
+    predict,
+    screen,
+    featurize,
+    enumerate_space,
+    register,
+    functions,
+    model,
+    endpoint,
+):
     main.add_command(_command)

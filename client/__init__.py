@@ -21,6 +21,7 @@ from matminer_compute.errors import (
     RegistryError,
     RegistryUnreachable,
     RemoteError,
+    SpaceError,
     WorkerLost,
 )
 
@@ -29,6 +30,7 @@ from .endpoint import Endpoint, ServiceEndpoint
 from .results import Features, Predictions
 from .row import Row
 from .screened import Screening
+from .spaces import Space
 
 __all__ = [
     "BundleError",
@@ -55,5 +57,7 @@ __all__ = [
     "Row",
     "Screening",
     "ServiceEndpoint",
+    "Space",
+    "SpaceError",
     "WorkerLost",
 ]

@@ -17,6 +17,11 @@ from matminer_compute.errors import (
     WorkerLost,
 )
 
+
+class ResultTooLarge(PayloadTooLarge):
+    """The result of a task exceeded the service's limit: ask for fewer rows at once."""
+
+
 _BY_CODE: dict[str, type[MatminerComputeError]] = {
     "artifact-altered": ModelNotLoadable,
     "feature-schema-mismatch": FeatureSchemaMismatch,
@@ -30,15 +35,12 @@ _BY_CODE: dict[str, type[MatminerComputeError]] = {
     "registry-not-set": RegistryError,
     "registry-refused": RegistryError,
     "registry-unreachable": RegistryUnreachable,
+    "too-many-kept": ResultTooLarge,
     "unknown-version": NoProductionVersion,
     "version-deleted": NoProductionVersion,
 }
 _CODED = re.compile(r"^\w+: \[(?P<code>[a-z-]+)\] (?P<sentence>.*)", re.MULTILINE | re.DOTALL)
 _MISSING_MODULE = re.compile(r"^ModuleNotFoundError: (?P<sentence>.*)$", re.MULTILINE)
-
-
-class ResultTooLarge(PayloadTooLarge):
-    """The result of a task exceeded the service's limit: ask for fewer rows at once."""
 
 
 class Passing(EndpointUnavailable):

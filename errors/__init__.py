@@ -18,6 +18,7 @@
     ├── PayloadTooLarge             more than the service carries, raised before anything is sent
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
     ├── JournalError                a journal of a call cannot be written, read or taken up
+    ├── SpaceError                  a space of candidates cannot be read or enumerated as written
     ├── TrainingError               data that cannot be trained on, a model that cannot be published
     ├── FileUnusable                a file cannot be read or written (also an OSError)
     ├── PackageMissing              a part that is not installed was asked for (also an ImportError)
@@ -46,6 +47,7 @@ __all__ = [
     "RegistryError",
     "RegistryUnreachable",
     "RemoteError",
+    "SpaceError",
     "TrainingError",
     "WorkerLost",
 ]
@@ -113,6 +115,10 @@ class BundleError(MatminerComputeError):
 
 class JournalError(MatminerComputeError):
     """The file that a call under way leaves on disk cannot be written, read or taken up."""
+
+
+class SpaceError(MatminerComputeError):
+    """A space of candidates cannot be read or enumerated; the text names the key at fault."""
 
 
 class TrainingError(MatminerComputeError):

@@ -15,6 +15,7 @@ from matminer_compute.functions import (
     inspect_worker,
     predict,
     predict_composition,
+    screen_space,
 )
 
 from .bundle import Bundle, RegisteredFunction, Service
@@ -23,7 +24,13 @@ _WHOSE = {"globus-compute": "Globus Compute", "embedded": "an embedded endpoint"
 #: What is registered, by name.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (featurize_composition, predict, predict_composition, inspect_worker)
+    for function in (
+        featurize_composition,
+        predict,
+        predict_composition,
+        screen_space,
+        inspect_worker,
+    )
 }
 
 

@@ -189,17 +189,41 @@ class CompositionFeaturizer(PythonModel):
         Raises:
             ValueError: the two are not matrices of one shape.
         """
-        numbers, amounts = np.asarray(numbers, np.intp), np.asarray(amounts, np.float64)
-        if numbers.shape != amounts.shape or numbers.ndim != 2:
-            what = f"{numbers.shape} and {amounts.shape}"
-            raise ValueError(f"numbers and amounts must both be (rows, width), not {what}")
-        groups, rejected = self.beside.arrange(numbers, amounts, len(self.symbols) - 1)
-        features = np.empty((len(numbers), len(self.labels)))
+        groups, rejected = self._arranged(numbers, amounts)
+        features = np.empty((len(np.asarray(numbers)), len(self.labels)))
         for group in groups:
             fill = self._by_matminer if self.tables is None else self._by_tables
             rejected |= fill(group, group.texts, features)
         features[list(rejected)] = np.nan
         return features, rejected
+
+    def is_outside(self, numbers: npt.ArrayLike, amounts: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which compositions (rows, width) are outside the domain, as far as that is known."""
+        found = np.zeros(len(np.asarray(numbers)), bool)
+        if self.domain is not None:
+            for group in self._arranged(numbers, amounts)[0]:
+                found[group.texts] = self.domain.is_outside(group)
+        return found
+
+    def outside(self, numbers: npt.ArrayLike, amounts: npt.ArrayLike) -> dict[int, str]:
+        """By row, why compositions (rows, width) are outside the domain."""
+        found: dict[int, str] = {}
+        if self.domain is not None:
+            for group in self._arranged(numbers, amounts)[0]:
+                found |= self.domain.outside(group)
+        return found
+
+    def _arranged(
+        self, numbers: npt.ArrayLike, amounts: npt.ArrayLike
+    ) -> tuple[list[Compositions], dict[int, str]]:
+        numbers, amounts = np.asarray(numbers, np.intp), np.asarray(amounts, np.float64)
+        if numbers.shape != amounts.shape or numbers.ndim != 2:
+            what = f"{numbers.shape} and {amounts.shape}"
+            raise ValueError(f"numbers and amounts must both be (rows, width), not {what}")
+        arranged: tuple[list[Compositions], dict[int, str]] = self.beside.arrange(
+            numbers, amounts, len(self.symbols) - 1
+        )
+        return arranged
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """MLflow's face of `featurize`.

@@ -26,10 +26,11 @@ from matminer_compute.functions import (
     inspect_worker,
     predict,
     predict_composition,
+    screen_space,
     travelling,
 )
 
-OURS = (featurize_composition, predict, predict_composition, inspect_worker)
+OURS = (featurize_composition, predict, predict_composition, screen_space, inspect_worker)
 FACTOR = 3
 
 # A worker's interpreter: its packages, and not this one, whatever way it was installed.

@@ -46,6 +46,7 @@ def test_all_functions_are_registered_and_can_be_found_by_name(endpoint, path):
         "featurize_composition",
         "predict",
         "predict_composition",
+        "screen_space",
         "inspect_worker",
     }
     assert Bundle.load(path) == bundle

@@ -40,25 +40,35 @@ class Domain:
         self.amount = [sizes[size]["amount"] for size in nearest]
         self.limit = [self.amount[0], max(self.amount[1], LONE), *self.amount[2:]]
 
+    def is_outside(self, group: Compositions) -> npt.NDArray[np.bool_]:
+        """Which compositions (rows,) of a group are outside."""
+        size = len(group.numbers)
+        if size > self.largest:
+            return np.ones(len(group.texts), bool)
+        most = group.amounts.max(axis=0)
+        outside: npt.NDArray[np.bool_] = self.held[group.numbers].min(axis=0) < FEW
+        if size > 1:
+            outside |= most / group.amounts.sum(axis=0) > self.fraction[size] + 1e-9
+        large = np.flatnonzero(~outside & (most > self.limit[size]))
+        if large.size:
+            outside[large] = most[large] / group.take(large).common_divisor() > self.limit[size]
+        return outside
+
     def outside(self, group: Compositions) -> dict[int, str]:
         """Why each composition of a group that is outside is so, by its text."""
         size = len(group.numbers)
         if size > self.largest:
             why = f"it has {size} elements, no training formula more than {self.largest}"
             return dict.fromkeys(group.texts.tolist(), why)
-        most = group.amounts.max(axis=0)
-        doubtful = (self.held[group.numbers].min(axis=0) < FEW) | (most > self.limit[size])
-        if size > 1:
-            doubtful |= most > (self.fraction[size] + 1e-9) * group.amounts.sum(axis=0)
-        if not doubtful.any():
+        outside = self.is_outside(group)
+        if not outside.any():
             return {}
-        some = group.take(np.flatnonzero(doubtful))
+        some = group.take(np.flatnonzero(outside))
         reasons = map(self._reason, some.numbers.T, some.amounts.T, some.common_divisor())
-        found = zip(some.texts.tolist(), reasons, strict=True)
-        return {text: reason for text, reason in found if reason}
+        return dict(zip(some.texts.tolist(), reasons, strict=True))
 
-    def _reason(self, numbers: Ints, amounts: Floats, divisor: float) -> str | None:
-        """Why a composition is outside, None if it is not after all."""
+    def _reason(self, numbers: Ints, amounts: Floats, divisor: float) -> str:
+        """Why a composition that is outside is so."""
         rare = numbers[np.argmin(self.held[numbers])]
         if not (held := self.held[rare]):
             return f"no training formula holds {self.symbols[rare]}"
@@ -75,12 +85,8 @@ class Domain:
                 f" of {size} elements none has more than {self.fraction[size]:.1%}"
             )
             return why + self._slip(numbers, most)
-        if held < FEW:
-            formulas = (
-                "one training formula holds" if held == 1 else f"{held} training formulas hold"
-            )
-            return f"only {formulas} {self.symbols[rare]}"
-        return None
+        formulas = "one training formula holds" if held == 1 else f"{held} training formulas hold"
+        return f"only {formulas} {self.symbols[rare]}"
 
     @staticmethod
     def _slip(numbers: Ints, most: float) -> str:
