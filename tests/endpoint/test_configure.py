@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
+from endpoint_folder import render_user_config, rendered
 from globus_compute_endpoint.endpoint.config.utils import get_config, load_config_yaml
 from globus_compute_endpoint.engines import GlobusComputeEngine
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
@@ -57,14 +57,6 @@ def home(tmp_path, monkeypatch):
     return home
 
 
-def rendered(name):
-    """What the agent makes of an endpoint's template, by its own command."""
-    command = [str(GCE), "render-user-config", "--endpoint", name]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return yaml.safe_load(done.stdout)
-
-
 class TemplateEndpoint(EmbeddedEndpoint):
     """Runs tasks in the engine of a rendered template."""
 
@@ -105,7 +97,7 @@ def environment_after(worker_init, home):
 def test_the_agent_makes_an_engine_of_the_slurm_template(home, bundle):
     made = options(
         bundle,
-        partition="batch",
+        queue="batch",
         account="chem-1",
         walltime="02:30:00",
         max_blocks=7,
@@ -132,17 +124,16 @@ def test_partition_and_account_may_be_left_to_the_cluster(home, bundle):
     assert "account" not in provider.scheduler_options
 
 
-@pytest.mark.parametrize("template", ["slurm", "local"])
-def test_only_the_bundles_functions_are_allowed_and_callers_choose_nothing(home, bundle, template):
-    folder = init_endpoint("site", options(bundle, template=template))
+@pytest.mark.parametrize("site", ["slurm", "local"])
+def test_only_the_bundles_functions_are_allowed_and_callers_choose_nothing(home, bundle, site):
+    folder = init_endpoint("site", options(bundle, site=site))
     allowed = get_config(folder).allowed_functions
     assert set(allowed) == {function.id for function in bundle.functions.values()}
     assert rendered("site")["engine"]["max_retries_on_system_failure"] == 1
-    command = [str(GCE), "render-user-config", "-e", "site", "-o", "-"]
     for asked in ({"worker_init": "id"}, {"anything": 1}):
-        refused = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
-        assert refused.returncode != 0
-        assert "Additional properties are not allowed" in refused.stderr
+        refused = render_user_config("site", asked)
+        assert refused.exit_code != 0
+        assert "Additional properties are not allowed" in refused.output + str(refused.exception)
 
 
 def registry_seen():
@@ -154,7 +145,7 @@ def registry_seen():
 def test_the_local_template_runs_a_task(home, bundle, monkeypatch):
     monkeypatch.setenv("PATH", f"{GCE.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(home))
-    keep_cache_in(init_endpoint("here", options(bundle, "http://its own", template="local")))
+    keep_cache_in(init_endpoint("here", options(bundle, "http://its own", site="local")))
     with TemplateEndpoint(rendered("here")) as endpoint:
         task = endpoint.submit_to_registered_function(endpoint.register_function(registry_seen))
         assert task.result(PATIENCE) == "http://its own"
@@ -254,14 +245,14 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("two words", {}, "Invalid endpoint name"),
         ("../up", {}, "Invalid endpoint name"),
         ("", {}, "Invalid endpoint name"),
-        ("hpc", {"partition": "a\n#SBATCH --uid=0"}, "Slurm partition"),
-        ("hpc", {"account": "x y"}, "Slurm account"),
-        ("hpc", {"account": ""}, "Slurm account"),
+        ("hpc", {"queue": "a\n#SBATCH --uid=0"}, "a partition or queue"),
+        ("hpc", {"account": "x y"}, "name of an account"),
+        ("hpc", {"account": ""}, "name of an account"),
         ("hpc", {"walltime": "90"}, "HH:MM:SS"),
         ("hpc", {"walltime": "00:00:59"}, "at least a minute"),
         ("hpc", {"walltime": "01:00:00\n"}, "HH:MM:SS"),
-        ("hpc", {"max_blocks": 0}, "max_blocks is 0"),
-        ("hpc", {"workers_per_node": -1}, "workers_per_node is -1"),
+        ("hpc", {"max_blocks": 0}, "max-blocks is 0"),
+        ("hpc", {"workers_per_node": -1}, "workers-per-node is -1"),
         ("hpc", {"registry": "sqlite:///registry.db"}, "absolute path"),
         ("hpc", {"registry": "mlruns"}, "absolute path"),
         ("hpc", {"registry": "file:///data/mlruns"}, "file:///data/mlruns cannot be one"),
@@ -276,9 +267,9 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"registry": "http://registry/\udcff"}, "must be UTF-8"),
         ("hpc", {"worker_init": "if true; then module load python"}, "bash cannot read"),
         ("hpc", {"worker_init": "source 'activate"}, "unexpected EOF"),
-        ("hpc", {"template": "local", "partition": "batch"}, "leave out partition"),
-        ("hpc", {"template": "local", "walltime": "01:00:00"}, "leave out walltime"),
-        ("hpc", {"template": "local", "account": "a", "max_blocks": 1}, "account, max_blocks"),
+        ("hpc", {"site": "local", "queue": "batch"}, "no use for --queue"),
+        ("hpc", {"site": "local", "walltime": "01:00:00"}, "no use for --walltime"),
+        ("hpc", {"site": "local", "account": "a", "max_blocks": 1}, "--account, --max-blocks"),
         ("hpc", {"bundle": Bundle()}, "no functions to allow"),
     ],
 )
@@ -297,7 +288,7 @@ def test_a_bundle_of_the_embedded_endpoint_is_refused(home, bundle):
 
 
 def test_the_local_template_may_use_a_registry_of_this_machine(home, bundle):
-    init_endpoint("here", options(bundle, "http://localhost:5000", template="local"))
+    init_endpoint("here", options(bundle, "http://localhost:5000", site="local"))
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch, bundle):
