@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .commands import Commands
+from .doctor import doctor
 from .terminal import Column, print_json, say, show
 
 _Command = Callable[..., None]
@@ -114,3 +115,26 @@ def sites(as_json: bool) -> None:
             for name, site in known.items()
         ],
     )
+
+
+@endpoint.command()
+@click.argument("name")
+@click.option(
+    "--bundle",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("bundle.json"),
+    show_default=True,
+    help="The functions that may run; no other will.",
+)
+def allow(name: str, bundle: Path) -> None:
+    """Let the functions of a newly registered bundle run on the endpoint NAME, and no others."""
+    from matminer_compute.endpoint.configure import allow_functions
+    from matminer_compute.registration import Bundle
+
+    if allow_functions(name, Bundle.load(bundle)):
+        say(f"Changed; run 'globus-compute-endpoint restart {name}' for it to take effect.")
+    else:
+        say("They are allowed already.")
+
+
+endpoint.add_command(doctor)

@@ -1,5 +1,6 @@
 """Write the folder of a Globus Compute endpoint, for ``globus-compute-endpoint start NAME``."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,13 +10,17 @@ from pathlib import Path
 from globus_compute_sdk.sdk.compute_dir import get_compute_dir
 
 from matminer_compute.errors import EndpointNotConfigured
-from matminer_compute.errors.machine import files, packages
+from matminer_compute.errors.machine import files, packages, whole_file
+from matminer_compute.registration import Bundle
 
 from .catalogue import read_site
 from .options import EndpointOptions
-from .rendering import render
+from .rendering import allowed, render
 
-__all__ = ["EndpointOptions", "init_endpoint"]
+__all__ = ["EndpointOptions", "allow_functions", "endpoint_folder", "init_endpoint"]
+
+#: The list in ``config.yaml``, as ``init_endpoint`` or an operator wrote it.
+_ALLOWED = re.compile(r"^allowed_functions:.*(\n[ \t]*-.*|\n[ \t]+\S.*)*(\n|\Z)", re.MULTILINE)
 
 
 def init_endpoint(name: str, options: EndpointOptions) -> Path:
@@ -45,6 +50,40 @@ def init_endpoint(name: str, options: EndpointOptions) -> Path:
         _check_shell(texts.get("worker_init.sh") or options.worker_init or "")
         _write(folder, texts)
     return folder
+
+
+def allow_functions(name: str, bundle: Bundle) -> bool:
+    """Let the functions of ``bundle`` run on an endpoint of this machine, and no others.
+
+    The rest of ``config.yaml`` stays as it is, its comments too. The agent reads it at its start.
+
+    Returns:
+        Whether the file was changed.
+
+    Raises:
+        BundleError: the bundle is not of Globus Compute.
+        EndpointNotConfigured: there is no such endpoint, or no ``allowed_functions`` in its file.
+    """
+    file = endpoint_folder(name) / "config.yaml"
+    with _compute_folder():
+        text = file.read_text(encoding="utf-8")
+        listed = _ALLOWED.search(text)
+        if listed is None:
+            raise EndpointNotConfigured(
+                f"{file} has no list under 'allowed_functions:', where the ids would go; add the "
+                "line 'allowed_functions:' and run this again."
+            )
+        changed = text[: listed.start()] + _allowing(bundle) + text[listed.end() :]
+        if changed == text:
+            return False
+        with whole_file(file) as part:
+            part.write_text(changed, encoding="utf-8")
+        file.chmod(0o600)
+    return True
+
+
+def _allowing(bundle: Bundle) -> str:
+    return f"allowed_functions:\n{allowed(bundle)}\n"
 
 
 def endpoint_folder(name: str) -> Path:
@@ -77,7 +116,8 @@ def _write(folder: Path, texts: dict[str, str]) -> None:
     try:
         for file_name, text in texts.items():
             file = part / file_name
-            file.touch(mode=0o600)
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            file.touch(mode=0o700 if file.parent.name == "bin" else 0o600)
             file.write_text(text, encoding="utf-8")
         part.rename(folder)
     finally:

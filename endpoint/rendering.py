@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from matminer_compute.errors import EndpointNotConfigured
+from matminer_compute.registration import Bundle
 
 from .catalogue import Site
 from .options import DEFAULT_WALLTIME, EndpointOptions, drain_period
@@ -35,6 +36,13 @@ _DRAIN = (
 )
 #: Seconds for a scheduler to answer, where no page says more; Parsl's own 10 are soon over.
 _CMD_TIMEOUT = 60
+#: The end of the workers' script: their pool is found by way of ours.
+_OURS = """
+# The pool of workers is started by way of ours, so that a worker that is killed stops no other.
+export PATH={}:"$PATH"
+"""
+#: What an endpoint runs of ours, in folders of its own.
+_PROGRAMS = ("bin", "python")
 #: GiB that a pod needs before its first worker, and for each, with a model of ordinary size.
 _POD, _POD_WORKER = 2, 0.5
 
@@ -69,14 +77,14 @@ def yaml_text(value: str | int | None) -> str:
     return '"' + "".join(p or f"\\U{ord(c):08x}" for p, c in zip(plain, value, strict=True)) + '"'
 
 
-def allowed(options: EndpointOptions) -> str:
+def allowed(bundle: Bundle) -> str:
     """The lines of ``allowed_functions``.
 
     Raises:
         BundleError: the bundle is not of Globus Compute.
         EndpointNotConfigured: it holds no functions.
     """
-    functions = options.bundle.of_globus_compute().functions.values()
+    functions = bundle.of_globus_compute().functions.values()
     if not functions:
         raise EndpointNotConfigured(
             "The bundle holds no functions to allow; make one with 'matminer-compute register'."
@@ -91,14 +99,22 @@ class _Text(string.Template):
 
 
 def _templates(provider: str) -> dict[str, str]:
+    """Texts by their places in the endpoint's folder."""
     root = resources.files(__package__) / "templates"
-    files = [*root.iterdir(), *(root / provider).iterdir()]
-    return {file.name: file.read_text(encoding="utf-8") for file in files if file.is_file()}
+    places = {"": root, f"{provider}/": root / provider} | {f"{n}/": root / n for n in _PROGRAMS}
+    return {
+        place.removeprefix(f"{provider}/") + file.name: file.read_text(encoding="utf-8")
+        for place, folder in places.items()
+        for file in folder.iterdir()
+        if file.is_file() and not file.name.startswith(".")
+    }
 
 
 def _values(name: str, folder: Path, options: EndpointOptions, site: Site) -> dict[str, str]:
     bin_folder = str(Path(sys.executable).parent)
-    environment = {"PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    ours = [str(folder / "bin")] if os.pathsep not in str(folder) else []  # PATH has no escape
+    path = [*ours, bin_folder, os.environ.get("PATH", os.defpath)]
+    environment = {"PATH": os.pathsep.join(path)}
     environment |= {key: os.environ[key] for key in _INHERITED if key in os.environ}
     here = f'export PATH={shlex.quote(bin_folder)}:"$PATH"'
     in_image = site.provider == "kubernetes"
@@ -109,11 +125,14 @@ def _values(name: str, folder: Path, options: EndpointOptions, site: Site) -> di
         "title": site.title,
         "public": json.dumps(options.public),
         "amqp_port": yaml_text(options.amqp_port),
-        "allowed_functions": allowed(options),
+        "allowed_functions": allowed(options.bundle),
         "environment": "\n".join(f"{key}: {yaml_text(v)}" for key, v in environment.items()),
         "worker_init": "\n".join(lines),
         "registry": shlex.quote(options.registry),
         "scratch": site.scratch,
+        "ours": _OURS.format(shlex.quote(ours[0])) if ours and not in_image else "",
+        "bin": shlex.quote(str(folder / "bin")),
+        "python": shlex.quote(str(folder / "python")),
         "workers_per_node": str(options.workers_per_node),
         "max_blocks": str(options.max_blocks or 1),
         "address": _address(options, site),

@@ -20,3 +20,4 @@ fi
 
 # A worker a core: more threads only where a worker has a node to itself.
 export MATMINER_COMPUTE_THREADS=1 OMP_NUM_THREADS=1
+@ours

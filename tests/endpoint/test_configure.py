@@ -5,10 +5,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from endpoint_folder import render_user_config, rendered
@@ -17,7 +19,7 @@ from globus_compute_endpoint.engines import GlobusComputeEngine
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 from matminer_compute.cli import main
 from matminer_compute.endpoint import EmbeddedEndpoint
@@ -151,6 +153,42 @@ def test_the_local_template_runs_a_task(home, bundle, monkeypatch):
         assert task.result(PATIENCE) == "http://its own"
 
 
+def meet(folder, count):
+    """Hold a worker until so many of them have come."""
+    import os
+    import pathlib
+    import time
+
+    here = pathlib.Path(folder, str(os.getpid()))
+    here.touch()
+    while len(list(here.parent.iterdir())) < count:
+        time.sleep(0.05)
+    return os.getpid()
+
+
+def test_a_worker_killed_while_it_waits_stops_no_other(home, bundle, tmp_path, monkeypatch):
+    """One of those that wait holds the lock of multiprocessing's queue, so all are killed."""
+    monkeypatch.setenv("PATH", f"{GCE.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(home))
+    keep_cache_in(
+        init_endpoint("here", options(bundle, "http://r", site="local", workers_per_node=2))
+    )
+    with TemplateEndpoint(rendered("here")) as endpoint:
+        together = endpoint.register_function(meet)
+
+        def workers(name):
+            (tmp_path / name).mkdir()
+            arguments = (str(tmp_path / name), 2)
+            tasks = [endpoint.submit_to_registered_function(together, arguments) for _ in "12"]
+            return {task.result(PATIENCE) for task in tasks}
+
+        first = workers("first")
+        until(lambda: all(psutil.Process(pid).status() == "sleeping" for pid in first))
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        assert not workers("second") & first
+
+
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_values_reach_the_worker_as_they_are(odd, bundle, tmp_path, monkeypatch):
     home = tmp_path / odd.replace("/", "")
@@ -162,7 +200,7 @@ def test_odd_values_reach_the_worker_as_they_are(odd, bundle, tmp_path, monkeypa
     assert seen["MLFLOW_TRACKING_URI"] == registry
     assert seen["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert seen["MATMINER_COMPUTE_CACHE"] == f"{tmp_path}/matminer-compute-{os.getuid()}"
-    assert seen["PATH"].split(os.pathsep)[0] == str(GCE.parent)
+    assert str(GCE.parent) in seen["PATH"].split(os.pathsep)[:4]
 
 
 @settings(
@@ -216,10 +254,11 @@ def test_a_cache_folder_of_somebody_elses_is_not_used(home, bundle, tmp_path):
 
 def test_a_password_is_in_one_file_which_only_its_owner_reads(home, bundle):
     folder = init_endpoint("hpc", options(bundle, "http://user:S3cret@registry:5000"))
-    holding = [file.name for file in folder.iterdir() if "S3cret" in file.read_text()]
+    written = [file for file in folder.rglob("*") if file.is_file()]
+    holding = [file.name for file in written if "S3cret" in file.read_text()]
     assert holding == ["worker_init.sh"]  # the agent sends the template to the service
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert {file.stat().st_mode & 0o077 for file in folder.rglob("*")} == {0}
 
 
 def test_an_operators_own_activation_replaces_ours(home, bundle, tmp_path):
