@@ -56,10 +56,11 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
         if not uri:
             raise refusals.not_set()
         _ask(report, name, version)
-    except Exception as error:  # noqa: BLE001  the report is the answer, whatever went wrong
-        # Of a failure that is not ours the type alone: MLflow's text may hold a password.
-        ours = str(error).startswith("[")
-        report["registry"]["error"] = str(error) if ours else type(error).__name__
+    except Exception as failure:  # noqa: BLE001  the report is the answer, whatever went wrong
+        error = failure
+        if not str(failure).startswith("["):  # not ours: its text may hold a password
+            error = refusals.registry_at_fault("It cannot be asked", uri, failure)
+        report["registry"]["error"] = str(error)
     report["node"] = node.describe()  # with the model in memory
     return report
 

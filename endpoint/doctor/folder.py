@@ -1,14 +1,24 @@
 """The files of an endpoint on this machine, as the agent will read them."""
 
+import os
+import pwd
 import re
 import shutil
 import subprocess
-import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from globus_compute_endpoint.endpoint.config.utils import get_config, load_config_yaml
+from globus_compute_endpoint.endpoint.config import CoreEndpointConfig
+from globus_compute_endpoint.endpoint.config.utils import (
+    get_config,
+    load_config_yaml,
+    load_user_config_schema,
+    load_user_config_template,
+    render_config_user_template,
+)
+from globus_compute_endpoint.endpoint.identity_mapper import MappedPosixIdentity
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 
 from matminer_compute.registration import Bundle
@@ -17,6 +27,8 @@ from .verdict import Verdict, fail, ok, warn
 
 #: A user and a password in an address, or a variable that is named for holding a secret.
 _SECRET = re.compile(r"\w://[^\s/@:]+:[^\s/@]+@|(PASSWORD|SECRET|TOKEN)\w*\s*[=:]\s*['\"]?\w")
+#: What a caller might choose where he must.
+_CHOICE = {"walltime": "01:00:00"}
 _SENT = ("config.yaml", "user_config_template.yaml.j2", "user_config_schema.json")
 
 
@@ -55,14 +67,13 @@ def _functions(folder: Path, bundle: Bundle | None) -> Iterator[Verdict]:
 
 def _template(folder: Path) -> Iterator[Verdict]:
     file = folder / "user_config_template.yaml.j2"
-    command = [_gce(), "render-user-config", "--endpoint", folder.name]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
-        yield fail("template", said, f"mend {file}; '{' '.join(command)}' shows more")
+    try:
+        text = _rendered(folder, file)
+    except Exception as error:  # noqa: BLE001  Jinja's, the schema's, or of a missing file
+        yield fail("template", _first_line(error), f"mend {file}, or the schema beside it")
         return
     try:
-        engine = load_config_yaml(done.stdout).engine
+        engine = load_config_yaml(text).engine
     except Exception as error:  # noqa: BLE001  any of the engine's, the provider's, the launcher's
         yield fail("template", _first_line(error), f"mend {file}")
         return
@@ -70,6 +81,21 @@ def _template(folder: Path) -> Iterator[Verdict]:
     yield _address(engine, file)
     yield _serializers(engine, file)
     engine.shutdown()
+
+
+def _rendered(folder: Path, file: Path) -> str:
+    """The template as the agent would render it for a caller who chooses only what he must."""
+    schema = load_user_config_schema(folder / "user_config_schema.json") or {}
+    must = {name: _CHOICE.get(name, "chosen") for name in schema.get("required", ())}
+    text: str = render_config_user_template(
+        parent_config=CoreEndpointConfig(),
+        user_config_template=load_user_config_template(file),
+        user_config_template_path=file,
+        mapped_identity=MappedPosixIdentity(pwd.getpwuid(os.getuid()), uuid.UUID(int=0), []),
+        user_config_schema=schema,
+        user_opts=must,
+    )
+    return text
 
 
 def _address(engine: Any, file: Path) -> Verdict:
@@ -137,9 +163,9 @@ def _secrets(folder: Path) -> Verdict:
     return ok("secrets", "none in what Globus is sent, and others may not read the folder")
 
 
-def _gce() -> str:
-    return str(Path(sys.executable).with_name("globus-compute-endpoint"))
-
-
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    """What an error says without quoting the file, in which there may be what nobody should see."""
+    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    if "validation error" in first:  # pydantic's; its first line says only that
+        first += ": " + " ".join(line.partition("[type=")[0].strip() for line in more[:2])
+    return first
