@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shlex
 from datetime import date
 from pathlib import Path
 
@@ -256,3 +257,13 @@ def test_the_command_takes_the_flags(home, tmp_path):
     assert (engine.container_type, engine.container_uri) == ("apptainer", "a.sif")
     assert (engine.provider.cmd_timeout, engine.provider.mem_per_node) == (9, 8)
     assert (engine.provider.qos, engine.provider.constraint) == ("q", "a&b")
+
+
+def test_the_guides_command_runs(home, tmp_path):
+    guide = Path(__file__).parents[2].joinpath("docs/operate.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^   ```sh\n(.*?)^   ```", guide, re.MULTILINE | re.DOTALL)
+    BUNDLE.save(tmp_path / "bundle.json")
+    command = shlex.split(block.replace("\\\n", " "))
+    done = CliRunner().invoke(main, command[1:])
+    assert done.exit_code == 0, done.output
+    assert loaded(rendered("cluster")).engine.provider.mem_per_node == 16
