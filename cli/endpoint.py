@@ -74,10 +74,11 @@ def _of_jobs(command: _Command) -> _Command:
     metavar="CMD",
     help="Bash text that activates the workers' environment; this one by default.",
 )
+@click.option("--build-env", is_flag=True, help="Make that environment first: see 'build-env'.")
 @_of_jobs
 @click.option("--amqp-port", type=int, help="443 where a site lets nothing else out.")
 @click.option("--public", is_flag=True, help="Let all users find it in Globus's web application.")
-def init(name: str, bundle: Path, **options: Any) -> None:
+def init(name: str, bundle: Path, build_env: bool, **options: Any) -> None:
     """Write the folder of the endpoint NAME, ready to be started.
 
     'endpoint sites' lists the machines that are known by name, and what each of them wants. The
@@ -86,7 +87,16 @@ def init(name: str, bundle: Path, **options: Any) -> None:
     from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
     from matminer_compute.registration import Bundle
 
-    folder = init_endpoint(name, EndpointOptions(bundle=Bundle.load(bundle), **options))
+    known = Bundle.load(bundle)
+    if build_env:
+        if options["worker_init"] or options["container"]:
+            raise click.UsageError("--build-env makes what --worker-init or --container names.")
+        from matminer_compute.endpoint.environment import activation, build_environment
+
+        say("The workers' environment is made; that takes some minutes, the first time.")
+        environment = build_environment(options["registry"], known.model, "Production")
+        options["worker_init"] = activation(environment)
+    folder = init_endpoint(name, EndpointOptions(bundle=known, **options))
     print(folder)
     say(f"Look through its files, then run 'globus-compute-endpoint start {name}'.")
 
@@ -115,6 +125,32 @@ def sites(as_json: bool) -> None:
             for name, site in known.items()
         ],
     )
+
+
+@endpoint.command()
+@click.option(
+    "--registry",
+    envvar="MLFLOW_TRACKING_URI",
+    required=True,
+    metavar="URI",
+    help="MLflow registry, as this machine reaches it.  [env: MLFLOW_TRACKING_URI]",
+)
+@click.option("--model", default="Matminer", show_default=True, help="Registered model name.")
+@click.option("--version", default="Production", show_default=True, help="Alias, stage or number.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where environments are kept, visible to nodes; in your data folder by default.",
+)
+def build_env(registry: str, model: str, version: str, folder: Path | None) -> None:
+    """Make the environment that workers of a model need, unless it is there already.
+
+    It has what the model was trained with, and this machine's version of globus-compute-endpoint,
+    in a folder that carries the digest of all that. Prints what --worker-init takes.
+    """
+    from matminer_compute.endpoint.environment import activation, build_environment
+
+    print(activation(build_environment(registry, model, version, folder)))
 
 
 @endpoint.command()
