@@ -1,6 +1,7 @@
 """Makes the texts of an endpoint's folder of its site and options."""
 
 import json
+import math
 import os
 import shlex
 import string
@@ -99,7 +100,7 @@ class _Text(string.Template):
 
 
 def _templates(provider: str) -> dict[str, str]:
-    """Texts by their places in the endpoint's folder."""
+    """Texts by their places in the endpoint's folder; a provider's own stand before the others."""
     root = resources.files(__package__) / "templates"
     places = {"": root, f"{provider}/": root / provider} | {f"{n}/": root / n for n in _PROGRAMS}
     return {
@@ -130,7 +131,7 @@ def _values(name: str, folder: Path, options: EndpointOptions, site: Site) -> di
         "worker_init": "\n".join(lines),
         "registry": shlex.quote(options.registry),
         "scratch": site.scratch,
-        "ours": _OURS.format(shlex.quote(ours[0])) if ours and not in_image else "",
+        "ours": _OURS.format(shlex.quote(ours[0])) if ours else "",
         "bin": shlex.quote(str(folder / "bin")),
         "python": shlex.quote(str(folder / "python")),
         "workers_per_node": str(options.workers_per_node),
@@ -154,7 +155,7 @@ def _container(options: EndpointOptions, site: Site) -> dict[str, str]:
     return {
         "container_type": yaml_text("apptainer" if apptainer else None),
         "container": yaml_text(options.container),
-        "pod_memory": yaml_text(f"{options.mem_per_node or round(need + 0.5)}Gi"),
+        "pod_memory": yaml_text(f"{options.mem_per_node or math.ceil(need)}Gi"),
     }
 
 
@@ -214,7 +215,7 @@ def _schema(options: EndpointOptions, site: Site) -> str:
 
 def _inline(script: str) -> str:
     """A script as a block of YAML, inside a template."""
-    if "endraw" in script or not all(c.isprintable() or c == "\n" for c in script):
+    if "endraw" in script or not all(c.isprintable() or c in "\n\t" for c in script):
         raise EndpointNotConfigured(
             "--worker-init and the registry hold characters that do not survive in the template."
         )
