@@ -31,6 +31,7 @@ _BY_CODE: dict[str, type[MatminerComputeError]] = {
     "no-production-version": NoProductionVersion,
     "no-room": EnvironmentMismatch,
     "no-such-model": NoProductionVersion,
+    "no-worker-starts": EndpointUnavailable,
     "package-missing": EnvironmentMismatch,
     "registry-not-set": RegistryError,
     "registry-refused": RegistryError,

@@ -1,17 +1,23 @@
 """What an operator asks of a worker."""
 
 import importlib.metadata
+import json
 import os
 import platform
-import tempfile
 import time
 
-from .worker import refusals, registry
+from .predict_composition import predict_composition
+from .worker import node, refusals, registry
 from .worker.address import public_address
+
+_PACKAGES = (
+    *("mlflow", "numpy", "scikit-learn", "skops", "numba", "pymatgen", "matminer"),
+    *("globus-compute-endpoint", "globus-compute-sdk", "parsl"),
+)
 
 
 def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> dict:
-    """Report a worker's Python, packages, registry and how long the model takes to load.
+    """Report a worker's machine, Python, packages and registry, and predict with the model there.
 
     Nothing is raised: what is wrong is in the answer.
 
@@ -20,18 +26,19 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
         version: an alias or a version number.
 
     Returns:
-        ``host``, ``python``, ``pid``; ``packages``: version by name, None where missing;
-        ``registry``: address (without credentials), reachable, seconds, error; ``model`` and
-        ``featurizer``: name and version, or None; ``load_seconds`` of both together, or None.
+        ``host``, ``python``, ``pid``; ``packages``: version by name, None where missing; ``node``:
+        CPUs, threads, memory and cache (bytes), clock (s since 1970); ``registry``: address
+        (without credentials), reachable, seconds, error, which is also that of the model's loading;
+        ``model`` and ``featurizer``: name and version, or None; ``trained_with``: versions by name,
+        Python's too; ``load_seconds`` of both together with a first prediction, ``warm_seconds``
+        of a second one, or None; ``warnings`` of that.
     """
-    packages = ("mlflow", "numpy", "scikit-learn", "skops", "numba", "pymatgen", "matminer",
-                "globus-compute-endpoint")  # fmt: skip
     uri = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI") or ""
     report: dict = {
         "host": platform.node(),
         "python": platform.python_version(),
         "pid": os.getpid(),
-        "packages": {package: _installed(package) for package in packages},
+        "packages": {package: _installed(package) for package in _PACKAGES},
         "registry": {
             "address": public_address(uri),
             "reachable": False,
@@ -40,23 +47,26 @@ def inspect_worker(*, name: str = "Matminer", version: str = "Production") -> di
         },
         "model": None,
         "featurizer": None,
+        "trained_with": {},
         "load_seconds": None,
+        "warm_seconds": None,
+        "warnings": [],
     }
     try:
         if not uri:
             raise refusals.not_set()
         _ask(report, name, version)
-    except Exception as error:  # noqa: BLE001  the report is the answer, whatever went wrong
-        # Of a failure that is not ours the type alone: MLflow's text may hold a password.
-        ours = str(error).startswith("[")
-        report["registry"]["error"] = str(error) if ours else type(error).__name__
+    except Exception as failure:  # noqa: BLE001  the report is the answer, whatever went wrong
+        error = failure
+        if not str(failure).startswith("["):  # not ours: its text may hold a password
+            error = refusals.registry_at_fault("It cannot be asked", uri, failure)
+        report["registry"]["error"] = str(error)
+    report["node"] = node.describe()  # with the model in memory
     return report
 
 
 def _ask(report: dict, name: str, version: str) -> None:
-    """Fill in what the registry says, and what loading from it takes."""
-    import mlflow
-
+    """Fill in what the registry says, and what predicting with its model takes."""
     registry.be_impatient()
     started = time.perf_counter()
     found = registry.look_up(name, version)
@@ -66,12 +76,12 @@ def _ask(report: dict, name: str, version: str) -> None:
     half, number = found.tags.get("featurizer"), found.tags.get("featurizer_version")
     report["model"] = {"name": name, "version": found.number}
     report["featurizer"] = {"name": half, "version": number}
-    started = time.perf_counter()
-    # From a copy: a store that is a disk would be loaded from in place, and written into.
-    with tempfile.TemporaryDirectory() as folder:
-        for uri in (f"models:/{half}/{number}", f"models:/{name}/{found.number}"):
-            mlflow.pyfunc.load_model(uri, dst_path=tempfile.mkdtemp(dir=folder))
-    report["load_seconds"] = time.perf_counter() - started
+    report["trained_with"] = json.loads(found.tags.get("requirements", "{}"))
+    for seconds in ("load_seconds", "warm_seconds"):
+        started = time.perf_counter()
+        answer = predict_composition(["NaCl"], name=name, version=found.number)
+        report[seconds] = time.perf_counter() - started
+    report["warnings"] = answer["warnings"]
 
 
 def _installed(package: str) -> str | None:

@@ -13,10 +13,11 @@ export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 # Models are kept once a node, for all of its workers. A local disk is best, and better one that is
 # not emptied after each job. Whoever can write there can change what workers run, so it must be
 # yours; if it is not, the cache is in your home folder.
-cache=/tmp/matminer-compute-$(id -u)
+cache=@scratch/matminer-compute-$(id -u)
 if mkdir -p -m 700 "$cache" && [ -O "$cache" ]; then
     export MATMINER_COMPUTE_CACHE=$cache
 fi
 
 # A worker a core: more threads only where a worker has a node to itself.
 export MATMINER_COMPUTE_THREADS=1 OMP_NUM_THREADS=1
+@ours

@@ -5,19 +5,21 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
-import yaml
 from click.testing import CliRunner
+from endpoint_folder import render_user_config, rendered
 from globus_compute_endpoint.endpoint.config.utils import get_config, load_config_yaml
 from globus_compute_endpoint.engines import GlobusComputeEngine
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 from matminer_compute.cli import main
 from matminer_compute.endpoint import EmbeddedEndpoint
@@ -55,14 +57,6 @@ def home(tmp_path, monkeypatch):
     home = tmp_path / "globus_compute"
     monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(home))
     return home
-
-
-def rendered(name):
-    """What the agent makes of an endpoint's template, by its own command."""
-    command = [str(GCE), "render-user-config", "--endpoint", name]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return yaml.safe_load(done.stdout)
 
 
 class TemplateEndpoint(EmbeddedEndpoint):
@@ -105,7 +99,7 @@ def environment_after(worker_init, home):
 def test_the_agent_makes_an_engine_of_the_slurm_template(home, bundle):
     made = options(
         bundle,
-        partition="batch",
+        queue="batch",
         account="chem-1",
         walltime="02:30:00",
         max_blocks=7,
@@ -132,17 +126,16 @@ def test_partition_and_account_may_be_left_to_the_cluster(home, bundle):
     assert "account" not in provider.scheduler_options
 
 
-@pytest.mark.parametrize("template", ["slurm", "local"])
-def test_only_the_bundles_functions_are_allowed_and_callers_choose_nothing(home, bundle, template):
-    folder = init_endpoint("site", options(bundle, template=template))
+@pytest.mark.parametrize("site", ["slurm", "local"])
+def test_only_the_bundles_functions_are_allowed_and_callers_choose_nothing(home, bundle, site):
+    folder = init_endpoint("site", options(bundle, site=site))
     allowed = get_config(folder).allowed_functions
     assert set(allowed) == {function.id for function in bundle.functions.values()}
     assert rendered("site")["engine"]["max_retries_on_system_failure"] == 1
-    command = [str(GCE), "render-user-config", "-e", "site", "-o", "-"]
     for asked in ({"worker_init": "id"}, {"anything": 1}):
-        refused = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
-        assert refused.returncode != 0
-        assert "Additional properties are not allowed" in refused.stderr
+        refused = render_user_config("site", asked)
+        assert refused.exit_code != 0
+        assert "Additional properties are not allowed" in refused.output + str(refused.exception)
 
 
 def registry_seen():
@@ -154,10 +147,46 @@ def registry_seen():
 def test_the_local_template_runs_a_task(home, bundle, monkeypatch):
     monkeypatch.setenv("PATH", f"{GCE.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(home))
-    keep_cache_in(init_endpoint("here", options(bundle, "http://its own", template="local")))
+    keep_cache_in(init_endpoint("here", options(bundle, "http://its own", site="local")))
     with TemplateEndpoint(rendered("here")) as endpoint:
         task = endpoint.submit_to_registered_function(endpoint.register_function(registry_seen))
         assert task.result(PATIENCE) == "http://its own"
+
+
+def meet(folder, count):
+    """Hold a worker until so many of them have come."""
+    import os
+    import pathlib
+    import time
+
+    here = pathlib.Path(folder, str(os.getpid()))
+    here.touch()
+    while len(list(here.parent.iterdir())) < count:
+        time.sleep(0.05)
+    return os.getpid()
+
+
+def test_a_worker_killed_while_it_waits_stops_no_other(home, bundle, tmp_path, monkeypatch):
+    """One of those that wait holds the lock of multiprocessing's queue, so all are killed."""
+    monkeypatch.setenv("PATH", f"{GCE.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(home))
+    keep_cache_in(
+        init_endpoint("here", options(bundle, "http://r", site="local", workers_per_node=2))
+    )
+    with TemplateEndpoint(rendered("here")) as endpoint:
+        together = endpoint.register_function(meet)
+
+        def workers(name):
+            (tmp_path / name).mkdir()
+            arguments = (str(tmp_path / name), 2)
+            tasks = [endpoint.submit_to_registered_function(together, arguments) for _ in "12"]
+            return {task.result(PATIENCE) for task in tasks}
+
+        first = workers("first")
+        until(lambda: all(psutil.Process(pid).status() == "sleeping" for pid in first))
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        assert not workers("second") & first
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -171,7 +200,7 @@ def test_odd_values_reach_the_worker_as_they_are(odd, bundle, tmp_path, monkeypa
     assert seen["MLFLOW_TRACKING_URI"] == registry
     assert seen["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert seen["MATMINER_COMPUTE_CACHE"] == f"{tmp_path}/matminer-compute-{os.getuid()}"
-    assert seen["PATH"].split(os.pathsep)[0] == str(GCE.parent)
+    assert str(GCE.parent) in seen["PATH"].split(os.pathsep)[:4]
 
 
 @settings(
@@ -225,10 +254,11 @@ def test_a_cache_folder_of_somebody_elses_is_not_used(home, bundle, tmp_path):
 
 def test_a_password_is_in_one_file_which_only_its_owner_reads(home, bundle):
     folder = init_endpoint("hpc", options(bundle, "http://user:S3cret@registry:5000"))
-    holding = [file.name for file in folder.iterdir() if "S3cret" in file.read_text()]
+    written = [file for file in folder.rglob("*") if file.is_file()]
+    holding = [file.name for file in written if "S3cret" in file.read_text()]
     assert holding == ["worker_init.sh"]  # the agent sends the template to the service
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert {file.stat().st_mode & 0o077 for file in folder.rglob("*")} == {0}
 
 
 def test_an_operators_own_activation_replaces_ours(home, bundle, tmp_path):
@@ -254,14 +284,14 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("two words", {}, "Invalid endpoint name"),
         ("../up", {}, "Invalid endpoint name"),
         ("", {}, "Invalid endpoint name"),
-        ("hpc", {"partition": "a\n#SBATCH --uid=0"}, "Slurm partition"),
-        ("hpc", {"account": "x y"}, "Slurm account"),
-        ("hpc", {"account": ""}, "Slurm account"),
+        ("hpc", {"queue": "a\n#SBATCH --uid=0"}, "a partition or queue"),
+        ("hpc", {"account": "x y"}, "name of an account"),
+        ("hpc", {"account": ""}, "name of an account"),
         ("hpc", {"walltime": "90"}, "HH:MM:SS"),
         ("hpc", {"walltime": "00:00:59"}, "at least a minute"),
         ("hpc", {"walltime": "01:00:00\n"}, "HH:MM:SS"),
-        ("hpc", {"max_blocks": 0}, "max_blocks is 0"),
-        ("hpc", {"workers_per_node": -1}, "workers_per_node is -1"),
+        ("hpc", {"max_blocks": 0}, "max-blocks is 0"),
+        ("hpc", {"workers_per_node": -1}, "workers-per-node is -1"),
         ("hpc", {"registry": "sqlite:///registry.db"}, "absolute path"),
         ("hpc", {"registry": "mlruns"}, "absolute path"),
         ("hpc", {"registry": "file:///data/mlruns"}, "file:///data/mlruns cannot be one"),
@@ -276,9 +306,9 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"registry": "http://registry/\udcff"}, "must be UTF-8"),
         ("hpc", {"worker_init": "if true; then module load python"}, "bash cannot read"),
         ("hpc", {"worker_init": "source 'activate"}, "unexpected EOF"),
-        ("hpc", {"template": "local", "partition": "batch"}, "leave out partition"),
-        ("hpc", {"template": "local", "walltime": "01:00:00"}, "leave out walltime"),
-        ("hpc", {"template": "local", "account": "a", "max_blocks": 1}, "account, max_blocks"),
+        ("hpc", {"site": "local", "queue": "batch"}, "no use for --queue"),
+        ("hpc", {"site": "local", "walltime": "01:00:00"}, "no use for --walltime"),
+        ("hpc", {"site": "local", "account": "a", "max_blocks": 1}, "--account, --max-blocks"),
         ("hpc", {"bundle": Bundle()}, "no functions to allow"),
     ],
 )
@@ -297,7 +327,7 @@ def test_a_bundle_of_the_embedded_endpoint_is_refused(home, bundle):
 
 
 def test_the_local_template_may_use_a_registry_of_this_machine(home, bundle):
-    init_endpoint("here", options(bundle, "http://localhost:5000", template="local"))
+    init_endpoint("here", options(bundle, "http://localhost:5000", site="local"))
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch, bundle):

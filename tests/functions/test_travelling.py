@@ -209,12 +209,13 @@ def test_a_function_reads_as_it_is_written(function):
 
 def worker_sources(function):
     """The modules of ``worker`` that a function uses, as they stand."""
-    wanted = {"inspect_worker": ("address", "refusals", "registry")}
     all_of_them = (
         *("address", "faults", "refusals", "registry", "pointer"),
         *("download", "node_cache", "artifact", "models", "features"),
     )
-    for name in wanted.get(function.__name__, all_of_them):
+    if function is inspect_worker:
+        all_of_them += ("node",)
+    for name in all_of_them:
         yield inspect.getsource(sys.modules[f"{ours.__name__}.worker.{name}"])
 
 

@@ -115,7 +115,7 @@ def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: 
         with monkeypatch.context() as patch:
             patch.setenv("GLOBUS_COMPUTE_USER_DIR", str(home))
             options = EndpointOptions(
-                bundle, REGISTRY, partition="batch", max_blocks=2, workers_per_node=2
+                bundle, REGISTRY, queue="batch", max_blocks=2, workers_per_node=2
             )
             adapt(init_endpoint(NAME, options), extras.values(), settings, tmp_path)
             # Its nodes are this machine, so to them, and only to them, the registry is here.

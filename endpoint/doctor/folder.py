@@ -1,0 +1,171 @@
+"""The files of an endpoint on this machine, as the agent will read them."""
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from globus_compute_endpoint.endpoint.config import CoreEndpointConfig
+from globus_compute_endpoint.endpoint.config.utils import (
+    get_config,
+    load_config_yaml,
+    load_user_config_schema,
+    load_user_config_template,
+    render_config_user_template,
+)
+from globus_compute_endpoint.endpoint.identity_mapper import MappedPosixIdentity
+from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
+
+from matminer_compute.registration import Bundle
+
+from .verdict import Verdict, fail, ok, warn
+
+#: A user and a password in an address, or a variable that is named for holding a secret.
+_SECRET = re.compile(r"\w://[^\s/@:]+:[^\s/@]+@|(PASSWORD|SECRET|TOKEN)\w*\s*[=:]\s*['\"]?\w")
+#: What a caller might choose where he must.
+_CHOICE = {"walltime": "01:00:00"}
+_SENT = ("config.yaml", "user_config_template.yaml.j2", "user_config_schema.json")
+
+
+def examine_folder(folder: Path, bundle: Bundle | None = None) -> Iterator[Verdict]:
+    """Each file of the folder: can the agent use it, does it let the right functions run?"""
+    yield _configuration(folder)
+    yield from _functions(folder, bundle)
+    yield from _template(folder)
+    yield from _script(folder)
+    yield _secrets(folder)
+
+
+def _configuration(folder: Path) -> Verdict:
+    try:
+        get_config(folder)
+    except Exception as error:  # noqa: BLE001  the agent's reader raises what it likes
+        return fail("configuration", _first_line(error), f"mend {folder / 'config.yaml'}")
+    return ok("configuration", "config.yaml loads")
+
+
+def _functions(folder: Path, bundle: Bundle | None) -> Iterator[Verdict]:
+    try:
+        allowed = {str(i) for i in get_config(folder).allowed_functions or ()}
+    except Exception:  # noqa: BLE001  said by the check before
+        return
+    update = f"run 'matminer-compute endpoint allow {folder.name} --bundle F'"
+    if not allowed:
+        yield warn("functions", "any function of anybody's who may call it runs", update)
+    elif bundle is None:
+        yield ok("functions", f"{len(allowed)} may run; give --bundle to compare them")
+    elif missing := sorted(n for n, f in bundle.functions.items() if f.id not in allowed):
+        yield fail("functions", f"not allowed: {', '.join(missing)}", update)
+    else:
+        yield ok("functions", "those of the bundle may run")
+
+
+def _template(folder: Path) -> Iterator[Verdict]:
+    file = folder / "user_config_template.yaml.j2"
+    try:
+        text = _rendered(folder, file)
+    except Exception as error:  # noqa: BLE001  Jinja's, the schema's, or of a missing file
+        yield fail("template", _first_line(error), f"mend {file}, or the schema beside it")
+        return
+    try:
+        engine = load_config_yaml(text).engine
+    except Exception as error:  # noqa: BLE001  any of the engine's, the provider's, the launcher's
+        yield fail("template", _first_line(error), f"mend {file}")
+        return
+    yield ok("template", "it renders, and makes an engine")
+    yield _address(engine, file)
+    yield _serializers(engine, file)
+    engine.shutdown()
+
+
+def _rendered(folder: Path, file: Path) -> str:
+    """The template as the agent would render it for a caller who chooses only what he must."""
+    schema = load_user_config_schema(folder / "user_config_schema.json") or {}
+    must = {name: _CHOICE.get(name, "chosen") for name in schema.get("required", ())}
+    text: str = render_config_user_template(
+        parent_config=CoreEndpointConfig(),
+        user_config_template=load_user_config_template(file),
+        user_config_template_path=file,
+        mapped_identity=MappedPosixIdentity(pwd.getpwuid(os.getuid()), uuid.UUID(int=0), []),
+        user_config_schema=schema,
+        user_opts=must,
+    )
+    return text
+
+
+def _address(engine: Any, file: Path) -> Verdict:
+    address = engine.executor.address
+    local = type(engine.provider).__name__ == "LocalProvider"
+    if address is None:
+        return warn(
+            "address",
+            "Parsl tries all addresses of this machine, and asks a web site for one more",
+            f"name the interface that nodes reach, under 'address' in {file}",
+        )
+    if not local and str(address).startswith("127."):
+        return fail(
+            "address",
+            f"nodes would look for this machine at {address}, which is themselves",
+            f"name the interface that nodes reach, under 'address' in {file}, such as "
+            "{type: address_by_interface, ifname: ib0}; 'ip -brief address' lists them",
+        )
+    return ok("address", f"workers look for this machine at {address}")
+
+
+def _serializers(engine: Any, file: Path) -> Verdict:
+    if engine.serde.allowed_deserializer_types == {PureSourceTextInspect, JSONData}:
+        return ok("serializers", "source text and JSON; a pickle is refused unread")
+    return warn(
+        "serializers",
+        "more than source text and JSON is read, so that a caller's pickle would run",
+        f"let allowed_serializers in {file} be PureSourceTextInspect and JSONData alone",
+    )
+
+
+def _script(folder: Path) -> Iterator[Verdict]:
+    script = folder / "worker_init.sh"
+    if not script.exists():
+        return  # a pod's is in the template
+    read = subprocess.run(
+        [shutil.which("bash") or "sh", "-n", str(script)], capture_output=True, text=True
+    )
+    if read.returncode:
+        yield fail("worker_init", read.stderr.strip().partition("\n")[0], f"mend {script}")
+    else:
+        yield ok("worker_init", "bash can read it")
+    if "MLFLOW_TRACKING_URI=" not in script.read_text(errors="replace"):
+        yield fail(
+            "registry of workers",
+            "worker_init.sh does not name it",
+            f"add 'export MLFLOW_TRACKING_URI=...' to {script}",
+        )
+
+
+def _secrets(folder: Path) -> Verdict:
+    sent = [f for f in map(folder.joinpath, _SENT) if f.exists()]
+    if holding := [f.name for f in sent if _SECRET.search(f.read_text(errors="replace"))]:
+        return fail(
+            "secrets",
+            f"what looks like a password or a token is in {', '.join(holding)}, which Globus is "
+            "sent",
+            f"move it into {folder / 'worker_init.sh'}, and change it: it is known by now",
+        )
+    files = [f for f in folder.iterdir() if f.is_file() and f.suffix in (".sh", ".json", ".yaml")]
+    exposed = sorted(f.name for f in files if f.stat().st_mode & 0o077)
+    if exposed and folder.stat().st_mode & 0o077:
+        found = f"others may read {', '.join(exposed)}"
+        return fail("secrets", found, f"run 'chmod -R go= {folder}'")
+    return ok("secrets", "none in what Globus is sent, and others may not read the folder")
+
+
+def _first_line(error: BaseException) -> str:
+    """What an error says without quoting the file, in which there may be what nobody should see."""
+    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    if "validation error" in first:  # pydantic's; its first line says only that
+        first += ": " + " ".join(line.partition("[type=")[0].strip() for line in more[:2])
+    return first

@@ -1,0 +1,85 @@
+"""What of ours runs in an endpoint: the pool of workers, and the rule when jobs are no use."""
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from parsl.jobs.states import JobState, JobStatus
+
+PROGRAMS = Path(__file__).parents[2] / "endpoint" / "templates" / "python"
+
+
+def program(name):
+    spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+STARTS = program("matminer_compute_starts")
+
+
+class Executor:
+    """What the rule sees of Parsl's executor."""
+
+    def __init__(self, max_blocks):
+        self.provider = SimpleNamespace(max_blocks=max_blocks, script_dir="/scripts")
+        self.failure = None
+
+    def set_bad_state_and_fail_all(self, failure):
+        self.failure = failure
+
+
+def seen(states, executor=None):
+    """The executor after the rule has seen jobs in these states."""
+    executor = executor or Executor(8)
+    status = {str(block): JobStatus(state) for block, state in enumerate(states)}
+    STARTS.FailingStarts()(executor, status)
+    return executor
+
+
+FAILED = st.sampled_from([JobState.FAILED, JobState.MISSING])
+ENDED_WELL = st.sampled_from([JobState.COMPLETED, JobState.TIMEOUT, JobState.SCALED_IN])
+OF_USE = st.sampled_from([JobState.RUNNING, JobState.PENDING])
+
+
+@given(st.lists(FAILED | ENDED_WELL | OF_USE), FAILED | ENDED_WELL | OF_USE)
+def test_while_one_of_the_last_three_did_not_fail_all_goes_on(before, last):
+    states = [*before, last]
+    if all(s in (JobState.FAILED, JobState.MISSING) for s in states[-3:]) and len(states) > 2:
+        states.append(JobState.RUNNING)
+    executor = seen(states)
+    assert executor.failure is None
+    assert executor.provider.max_blocks == 8
+
+
+@given(st.lists(FAILED | ENDED_WELL), st.lists(FAILED, min_size=3))
+def test_three_in_a_row_end_what_waits(before, failing):
+    failure = seen([*before, *failing]).failure
+    assert "[no-worker-starts] The last 3 jobs" in str(failure)
+    assert "/scripts" in str(failure)
+
+
+@given(st.lists(OF_USE, min_size=1), st.lists(FAILED, min_size=3))
+def test_a_job_that_works_is_let_work_but_no_more_are_asked_for(working, failing):
+    executor = seen([*working, *failing])
+    assert executor.failure is None
+    assert executor.provider.max_blocks == len(working)
+    seen([JobState.COMPLETED] * len(working) + failing, executor)
+    assert executor.failure is not None
+
+
+@pytest.mark.parametrize(("allowed", "told"), [("yes", True), ("no", False)])
+def test_callers_are_told_a_jobs_log_where_the_operator_allows_it(
+    allowed, told, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MATMINER_COMPUTE_TELL_CALLERS", allowed)
+    (tmp_path / "stderr").write_text("first line\n" + "x\n" * 50 + "conda: no such environment\n")
+    executor = Executor(1)
+    job = JobStatus(JobState.MISSING, stderr_path=str(tmp_path / "stderr"))
+    STARTS.FailingStarts()(executor, {"0": job, "1": job, "2": job})
+    assert ("conda: no such environment" in str(executor.failure)) is told
+    assert "first line" not in str(executor.failure)
