@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,13 +16,22 @@ from .terminal import Column, print_json, say, show
 
 if TYPE_CHECKING:
     from matminer_compute.client.screened import Screening
+    from matminer_compute.client.spaces import Space
 
 _SHARDS_MISSING = 3
 _INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument(
+    "source", metavar="INPUT", required=False, type=click.Path(path_type=Path, allow_dash=True)
+)
+@click.option(
+    "--space",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="SPACE.toml",
+    help="Candidates made on the workers, instead of INPUT.",
+)
 @click.option(
     "-o",
     "--output",
@@ -38,8 +48,8 @@ _INTERRUPTED = 130
     show_default=True,
     help="Which are the top.",
 )
-@click.option("--below", type=float, help="Keep values of at most this.")
-@click.option("--above", type=float, help="Keep values of at least this.")
+@click.option("--below", type=float, help="Keep values below this.")
+@click.option("--above", type=float, help="Keep values above this.")
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -49,7 +59,8 @@ _INTERRUPTED = 130
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @endpoints_options
 def screen(
-    source: Path,
+    source: Path | None,
+    space: Path | None,
     output: Path,
     column: str | None,
     top: int | None,
@@ -63,20 +74,17 @@ def screen(
     bundle: Path | None,
     **which: Any,
 ) -> None:
-    """Predict every formula of INPUT, a file of any length, into another.
+    """Predict every formula of INPUT, a file of any length, or every candidate of a space.
 
     INPUT is a .txt, .csv, .tsv, .jsonl or .parquet file, packed (.gz) or not, or - for standard
     input. Should the command end before it is done, the same command goes on where it was.
     """
     with ExitStack() as stack:
-        if str(source) == "-":
-            from matminer_compute.client.screening.inputs import kept
-
-            source = stack.enter_context(kept(click.get_binary_stream("stdin")))
+        candidates = stack.enter_context(_candidates(source, space))
         client = stack.enter_context(open_client(endpoints, bundle, **which))
         try:
             found = client.screen(
-                source,
+                candidates,
                 output,
                 column=column,
                 top=top,
@@ -99,6 +107,24 @@ def screen(
     if found.failed:
         say(f"{found.failed:,} rows have no answer; they are in a .failed.csv beside {output}.")
         raise SystemExit(_SHARDS_MISSING)
+
+
+@contextmanager
+def _candidates(source: Path | None, space: Path | None) -> "Iterator[Path | Space]":
+    if (source is None) == (space is None):
+        raise click.UsageError("Give INPUT, a file of formulas, or --space SPACE.toml.")
+    if space is not None:
+        from matminer_compute.client.spaces import Space
+
+        yield Space.load(space)
+    elif str(source) == "-":
+        from matminer_compute.client.screening.inputs import kept
+
+        with kept(click.get_binary_stream("stdin")) as path:
+            yield path
+    else:
+        assert source is not None
+        yield source
 
 
 def _as_json(found: "Screening") -> dict[str, Any]:

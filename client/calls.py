@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from matminer_compute.errors import (
+    BundleError,
     DeadlineExceeded,
     EndpointUnavailable,
     PayloadTooLarge,
@@ -73,10 +74,13 @@ class Calls:
             ticket: whether the task was sent before, and where to note that it is sent.
 
         Raises:
+            BundleError: the bundle is older than the function.
             PayloadTooLarge: the arguments are over what one task may weigh; nothing was sent.
             DeadlineExceeded: each time it was sent, no answer came in time.
             MatminerComputeError: whatever else the endpoint, the registry or the function says.
         """
+        if function not in self.function_ids:
+            raise BundleError(f"The bundle lacks {function}; register again.")
         weight = wire_bytes(args)
         if weight > TASK_BYTES:
             raise PayloadTooLarge(

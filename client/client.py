@@ -31,6 +31,7 @@ from .steps import Answer, Chain, Featurizing, Predicting
 
 if TYPE_CHECKING:
     from .screened import Screening
+    from .spaces import Space
 
 _R = TypeVar("_R")
 
@@ -223,7 +224,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
 
     def screen(
         self,
-        source: str | os.PathLike[str],
+        source: "str | os.PathLike[str] | Space",
         output: str | os.PathLike[str],
         *,
         column: str | None = None,
@@ -236,22 +237,23 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         progress: bool | None = None,
         command: str | None = None,
     ) -> "Screening":
-        """Predict every formula of a file, of any length, into another.
+        """Predict every formula of a file, or every candidate of a space, into a file.
 
         One pair of versions answers all of it. Should this process end before it is done, the same
         call goes on where it was; until the output is whole, what there is of it lies beside it.
 
         Args:
             source: a ``.txt``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file, or one packed
-                (``.gz``).
+                (``.gz``); or a ``Space``, of which workers make the candidates and send back
+                what is kept.
             output: a ``.csv``, ``.jsonl`` or ``.parquet`` file, the first two also packed. It has
                 the columns of ``source`` and those of an answer.
             column: which column holds formulas; by default ``formula``, ``composition``,
                 ``pretty_formula`` or ``reduced_formula``.
             top: keep so many rows, in order.
             order: whether these are the lowest or the highest.
-            below: keep values of at most this, in the model's unit.
-            above: keep values of at least this.
+            below: keep values below this, in the model's unit.
+            above: keep values above this.
             report: a page of HTML about what was found; needs matplotlib.
             restart: begin anew whatever was left or stands there.
             progress: False shows nothing of it; by default a terminal and a notebook have a bar,
@@ -268,14 +270,11 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             PackageMissing: pyarrow is not installed.
             MatminerComputeError: what else can go wrong, as for ``predict``.
         """
-        from .report import check_report, write_report
         from .screening.keep import keeping
         from .screening.screen import screen
 
-        if report is not None:
-            check_report(report)
-        found = screen(
-            Path(source),
+        return screen(
+            source,
             Path(output),
             endpoints=self._calls,
             ask=self._ask,
@@ -285,13 +284,11 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             chain=self.chain,
             column=column,
             keep=keeping(top=top, order=order, below=below, above=above),
+            report=report,
             restart=restart,
             progress=progress,
             command=command,
         )
-        if report is not None:
-            write_report(found, report)
-        return found
 
     def close(self) -> None:
         """Let go of what this client opened; calls still waiting fail, and nothing hangs."""

@@ -49,7 +49,7 @@ class Predicting:
 
     def __call__(self, calls: Calls, shard: Shard) -> Parts:
         """The step of one shard."""
-        return _halving(self._whole, calls, shard, self.ledger)
+        return halving(self._whole, calls, shard, self.ledger)
 
     @property
     def function(self) -> str:
@@ -78,18 +78,19 @@ class Featurizing:
 
     def __call__(self, calls: Calls, shard: Shard) -> Parts:
         """The step of one shard."""
-        return _halving(self._whole, calls, shard, None)
+        return halving(self._whole, calls, shard, None)
 
     def _whole(self, calls: Calls, shard: Shard, ledger: Ledger[Any] | None) -> Step[Answer]:
         return _call(calls, self.function, shard, self.featurizer, ledger)
 
 
-def _halving(
+def halving(
     whole: Callable[[Calls, Shard, Ledger[Any] | None], Step[Answer]],
     calls: Calls,
     shard: Shard,
     ledger: Ledger[Any] | None,
 ) -> Parts:
+    """The answers of a shard, or of its halves where it or its answer is too large."""
     try:
         return [(shard, (yield from whole(calls, shard, ledger)))]
     except (PayloadTooLarge, ResultTooLarge):
@@ -97,7 +98,7 @@ def _halving(
             raise
     parts = []
     for half in shard.halves():  # a ledger knows whole shards only
-        parts += yield from _halving(whole, calls, half, None)
+        parts += yield from halving(whole, calls, half, None)
     return parts
 
 

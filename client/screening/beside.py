@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from matminer_compute.client.ledger import Answered, Entry, Ledger, Sent
-from matminer_compute.errors import FileUnusable, JournalError
+from matminer_compute.errors import FileUnusable, JournalError, MatminerComputeError
 from matminer_compute.errors.machine import files
 
 from .keep import Keep
@@ -111,6 +111,10 @@ class Beside:
                     path.unlink(missing_ok=True)
             try:
                 yield
+            except MatminerComputeError:
+                if not self.answers.exists() or not self.answers.stat().st_size:
+                    self.ledger.unlink(missing_ok=True)  # there is nothing to go on from
+                raise
             finally:
                 if not self.ledger.exists():  # it ended well, or never began
                     self.part.unlink(missing_ok=True)

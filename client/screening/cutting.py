@@ -13,9 +13,6 @@ from .readers import REFUSED
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows of the first tasks: answered within seconds, however slow the model.
-_AT_FIRST = 1_000
-_MOST = 100_000
 #: For how long a worker should have a task: its overhead is small, and little is lost with it.
 _SECONDS = 20.0
 _SAMPLE = 200
@@ -59,14 +56,19 @@ class TableShard:
 
 
 class Pace:
-    """How many rows the next task has, by what is known of those answered."""
+    """How many rows the next task has, by what is known of those answered.
 
-    def __init__(self) -> None:
-        self.rows, self._most = _AT_FIRST, _MOST
+    Args:
+        at_first: how many while nothing is known.
+        most: how many any has.
+    """
+
+    def __init__(self, at_first: int, most: int) -> None:
+        self.rows, self._at_first, self._most = at_first, at_first, most
 
     def answered(self, rows: int, seconds: float) -> None:
         """A worker had so many rows for so long."""
-        if rows >= _AT_FIRST // 10:
+        if rows >= self._at_first / 10:
             wanted = _SECONDS * rows / max(seconds, 1e-9)
             self.rows = max(1, min(int(wanted), self._most))
 
@@ -78,7 +80,7 @@ class Pace:
 
 def cut(
     batches: Iterator[pa.RecordBatch],
-    column: str,
+    column: str | None,
     known: Mapping[int, tuple[int, bool]],
     pace: Pace,
 ) -> Iterator[TableShard]:
@@ -86,7 +88,7 @@ def cut(
 
     Args:
         batches: the rows.
-        column: which of their columns holds formulas.
+        column: which of their columns holds formulas; None: a task's weight is no matter.
         known: rows that a ledger knows, by the first of them: how many, and whether they are
             answered and so left out; if not, they are one shard again.
         pace: how many rows those should have that are cut anew.
@@ -100,11 +102,11 @@ def cut(
             length, answered = known[starts.pop()]
             first, batch = rows.take(length)
             if not answered:
-                yield TableShard(batch, column, first)
+                yield TableShard(batch, column or "", first)
             continue
         most = min(pace.rows, starts[-1] - rows.at) if starts else pace.rows
-        first, batch = rows.take(min(most, rows.light(column, most)))
-        yield TableShard(batch, column, first)
+        first, batch = rows.take(min(most, rows.light(column, most)) if column else most)
+        yield TableShard(batch, column or "", first)
 
 
 class _Rows:

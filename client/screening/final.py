@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,7 @@ from matminer_compute.client.tally import Tally
 
 from .keep import Keep, Kept, best
 from .outputs import Output, kind_of, open_output
-from .table import floats
+from .table import TALLY, floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,12 +44,17 @@ class Final:
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Take the next rows."""
-        self.tally.add(
-            batch.column(self._column).to_pylist(),
-            floats(batch, self._value),
-            _said(batch, "rejected"),
-            _said(batch, "outside"),
-        )
+        said = dict(batch.schema.metadata)
+        if counted := said.pop(TALLY, None):
+            self.tally.merge(Tally.from_json(json.loads(counted)))
+            batch = batch.replace_schema_metadata(said)
+        else:
+            self.tally.add(
+                batch.column(self._column).to_pylist(),
+                floats(batch, self._value),
+                _said(batch, "rejected"),
+                _said(batch, "outside"),
+            )
         for order in _ORDERS:
             rows = best([*self._extreme[order], batch], self._value, _EXTREMES, order)
             self._extreme[order] = [rows]

@@ -12,12 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
+from matminer_compute.client.ledger import Ledger
+from matminer_compute.client.steps import Answer, Chain, Part, Predicting
 from matminer_compute.errors import FileUnusable
 from matminer_compute.errors.machine import files, packages
 
 from . import readers
+from .cutting import Pace, TableShard
+from .keep import Keep
+from .table import answered
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +38,8 @@ _KINDS = {
     ".parquet": "parquet",
 }
 _CHUNK = 1 << 20
+#: Rows of the first tasks, answered within seconds however slow the model; and of any.
+ROWS_AT_FIRST, MOST_ROWS = 1_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,33 @@ class Input:
     digest: str
     rows: int
     _read: Callable[[], Iterator[pa.RecordBatch]]
+
+    whole = True  # every row is seen here
+    unit = "rows"
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.path)
+
+    @property
+    def weighed(self) -> str:
+        """The column whose texts travel."""
+        return self.column
+
+    def pace(self) -> Pace:
+        """How many rows the next task has."""
+        return Pace(ROWS_AT_FIRST, MOST_ROWS)
+
+    def step(
+        self, pair: Answer, keep: Keep, chain: Chain, ledger: Ledger[Any] | None
+    ) -> Predicting:
+        """What is done with rows."""
+        return Predicting(pair["model"], pair["featurizer"], chain, ledger)
+
+    def answered(self, shard: TableShard, parts: list[Part], pair: Answer) -> pa.RecordBatch:
+        """Rows with their answers."""
+        return answered(shard, parts, pair)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Its rows, all its columns and ``readers.REFUSED``.

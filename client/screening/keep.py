@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from matminer_compute.functions.spaces.kept import MOST
 
 from .table import floats
 
@@ -20,8 +22,8 @@ class Keep(BaseModel):
     Attributes:
         top: so many, in order, those with the lowest values unless ``order`` says otherwise.
         order: ``lowest`` or ``highest`` first, for ``top``.
-        below: only values of at most this.
-        above: only values of at least this.
+        below: only values below this.
+        above: only values above this.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,9 +35,29 @@ class Keep(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> Keep:
-        if self.below is not None and self.above is not None and self.below < self.above:
-            raise ValueError(f"nothing is at most {self.below:g} and at least {self.above:g}")
+        if self.below is not None and self.above is not None and self.below <= self.above:
+            raise ValueError(f"nothing is below {self.below:g} and above {self.above:g}")
         return self
+
+    def on_workers(self) -> dict[str, Any]:
+        """What a worker keeps of a space, so that nothing that is kept here is missing.
+
+        Raises:
+            ValueError: more are to be kept than an answer holds.
+        """
+        against = self.above if self.order == "lowest" else self.below
+        if self.top is not None and against is None:
+            if self.top > MOST:
+                raise ValueError(f"top: of a space at most {MOST:,} are kept, not {self.top:,}.")
+            return {"top": self.top, "order": self.order}
+        if self.below is not None:
+            return {"below": self.below}
+        return {"all": True} if self.above is None else {"above": self.above}
+
+    def has(self, order: Literal["lowest", "highest"]) -> bool:
+        """Whether the rows with the lowest or highest values of all are kept."""
+        against = self.above if order == "lowest" else self.below
+        return against is None and (self.top is None or self.order == order)
 
     @property
     def everything(self) -> bool:
@@ -86,9 +108,9 @@ class Kept:
         values = floats(batch, self._value)
         wanted = ~np.isnan(values)
         if self._keep.below is not None:
-            wanted &= values <= self._keep.below
+            wanted &= values < self._keep.below
         if self._keep.above is not None:
-            wanted &= values >= self._keep.above
+            wanted &= values > self._keep.above
         kept = batch if wanted.all() else batch.filter(pa.array(wanted))
         if self._keep.top is None:
             yield kept

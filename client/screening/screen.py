@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -12,17 +13,21 @@ from matminer_compute.client.calls import Calls
 from matminer_compute.client.driver import Step
 from matminer_compute.client.endpoint import ServiceEndpoint
 from matminer_compute.client.ledger import Entry, Ledger, Sent
+from matminer_compute.client.report import check_report, write_report
 from matminer_compute.client.run import Run
 from matminer_compute.client.screened import Screening
-from matminer_compute.client.steps import Answer, Chain, Predicting
+from matminer_compute.client.spaces import Space
+from matminer_compute.client.steps import Answer, Chain, OfShard
 
 from .beside import Asked, Beside, known
-from .cutting import Pace, cut
+from .cutting import cut
 from .final import Final
-from .inputs import Input, open_input
+from .inputs import open_input
 from .keep import Keep
+from .of_spaces import SpaceInput
 from .outputs import kind_of
 from .sink import FileSink
+from .sources import Source
 from .watch import watched
 
 #: Tasks under way at once on one endpoint, of up to a megabyte each: this bounds the memory.
@@ -30,7 +35,7 @@ _IN_FLIGHT = 64
 
 
 def screen(
-    source: Path,
+    source: str | os.PathLike[str] | Space,
     output: Path,
     *,
     endpoints: Sequence[Calls],
@@ -41,20 +46,23 @@ def screen(
     chain: Chain,
     column: str | None,
     keep: Keep,
+    report: str | os.PathLike[str] | None,
     restart: bool,
     progress: bool | None,
     command: str | None,
 ) -> Screening:
-    """Screen a file, as ``CompositionClient.screen`` says.
+    """Screen a file or a space, as ``CompositionClient.screen`` says.
 
     Of the client come its ``endpoints``, how to ``ask`` which pair of versions answers, and what a
     run needs to ``begin``.
     """
     kind_of(output)  # a slip in its name is found before the input is looked through
-    candidates = open_input(source, column)
+    if report is not None:
+        check_report(report)
+    candidates = _source(source, column)
     now = datetime.now(UTC)
     asked = Asked(
-        source=str(source),
+        source=candidates.name,
         digest=candidates.digest,
         column=candidates.column,
         model=model,
@@ -68,16 +76,16 @@ def screen(
     with beside.held(restart=restart):
         left = beside.left(asked)
         run, sink = _run(candidates, beside, asked, left, endpoints, ask, chain)
-        with watched(sink, candidates.rows, progress) as run.watch:
+        with watched(sink, candidates, progress) as run.watch:
             final = begin(run).drive()
     pair = sink.pair
-    return Screening(
+    found = Screening(
         output=output,
         property=pair["property"] or "value",
         unit=pair["unit"] or "",
         tally=final.tally,
-        lowest=final.extremes("lowest"),
-        highest=final.extremes("highest"),
+        lowest=final.extremes("lowest") if candidates.whole or keep.has("lowest") else [],
+        highest=final.extremes("highest") if candidates.whole or keep.has("highest") else [],
         kept=final.written,
         failed=sink.failed_rows,
         model=pair["model"],
@@ -87,10 +95,19 @@ def screen(
         started=left[0].head.began if left else now,
         ended=datetime.now(UTC),
     )
+    if report is not None:
+        write_report(found, report)
+    return found
+
+
+def _source(source: str | os.PathLike[str] | Space, column: str | None) -> Source:
+    if isinstance(source, Space):
+        return SpaceInput(source)
+    return open_input(Path(source), column)
 
 
 def _run(
-    candidates: Input,
+    candidates: Source,
     beside: Beside,
     asked: Asked,
     left: tuple[Ledger[Asked], list[Entry]] | None,
@@ -101,8 +118,8 @@ def _run(
     """The run, from its beginning or from where another process left it."""
     ledger, entries = left or (None, [])
     answered, sent = known(entries)
-    pace = Pace()
-    sink = FileSink(beside, candidates.schema, pace)
+    pace = candidates.pace()
+    sink = FileSink(beside, candidates, pace)
     if ledger is not None:
         sink.begin(ledger, sorted(answered.values(), key=lambda entry: entry.offset))
         tasks = _held_by_services(endpoints, sent.values())
@@ -111,14 +128,14 @@ def _run(
     there = {first: (entry.rows, False) for first, entry in sent.items()}
     there |= {first: (entry.rows, True) for first, entry in answered.items()}
 
-    def plan(pair: Answer) -> Predicting:
+    def plan(pair: Answer) -> OfShard:
         kept = ledger
         if kept is None:
             kept = Ledger.start(beside.ledger, asked.model_copy(update={"pair": _of(pair)}))
             sink.begin(kept, [])
-        return Predicting(pair["model"], pair["featurizer"], chain, kept)
+        return candidates.step(pair, asked.keep, chain, kept)
 
-    shards = cut(candidates.batches(), candidates.column, there, pace)
+    shards = cut(candidates.batches(), candidates.weighed, there, pace)
     pair = ledger.head.pair if ledger else None
     return Run(endpoints, shards, sink, pair=pair or ask, plan=plan, room=_IN_FLIGHT), sink
 

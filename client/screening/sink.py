@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from matminer_compute.client.ledger import Answered, Ledger, SetAside
 from matminer_compute.client.run import Verdict
@@ -17,11 +16,9 @@ from .cutting import Pace, TableShard
 from .final import Final
 from .outputs import open_output
 from .readers import REFUSED
+from .sources import Source
 from .spool import Spool
-from .table import answered, schema_of, value_name
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from .table import schema_of, value_name
 
 #: What a shard may fail of while the rest goes on, and how often it is tried again. What a worker
 #: was lost with, or was overdue, has been sent three times already.
@@ -38,7 +35,7 @@ class FileSink:
 
     Args:
         beside: where its files are.
-        columns: the input's, as a schema.
+        source: what is screened.
         pace: told how long shards take.
 
     Attributes:
@@ -48,9 +45,9 @@ class FileSink:
         final: the output in the making, from then on.
     """
 
-    def __init__(self, beside: Beside, columns: pa.Schema, pace: Pace) -> None:
+    def __init__(self, beside: Beside, source: Source, pace: Pace) -> None:
         self.rows = self.failed_rows = 0
-        self._beside, self._columns, self._pace = beside, columns, pace
+        self._beside, self._source, self._pace = beside, source, pace
         self._failures: Counter[int] = Counter()
         self._aside: list[tuple[TableShard, str]] = []
         self._waiting: dict[int, Answered | SetAside] = {}
@@ -76,7 +73,7 @@ class FileSink:
             self._pace.too_large(len(shard))
         self._pace.answered(len(shard), sum(seconds_of(answer) for _, answer in parts))
         with files(f"{self._beside.output} cannot be written"):
-            offset, size = self._spool.add(answered(shard, parts, self.pair))
+            offset, size = self._spool.add(self._source.answered(shard, parts, self.pair))
             entry = Answered(first=shard.first, rows=len(shard), offset=offset, size=size)
             self._ledger.note(entry)
             self._come(entry)
@@ -100,7 +97,7 @@ class FileSink:
     def end(self, pair: Answer | None) -> Final:
         """Give the output its name; what was beside it goes."""
         with files(f"{self._beside.output} cannot be written"):
-            self.final.close(schema_of(list(self._columns), self.pair))
+            self.final.close(schema_of(list(self._source.schema), self.pair))
             self._write_failed()
             self._beside.part.chmod(0o644)
             self._beside.part.replace(self._beside.output.resolve())
@@ -126,9 +123,8 @@ class FileSink:
 
         if not self._aside:
             return
-        schema = pa.schema([f for f in self._columns if f.name != REFUSED]).append(
-            pa.field("failed", pa.string())
-        )
+        columns = [f for f in self._aside[0][0].batch.schema if f.name != REFUSED]
+        schema = pa.schema([*columns, pa.field("failed", pa.string())])
         output = open_output(self._beside.failed, ".csv", schema)
         for shard, why in self._aside:
             rows = shard.batch.drop_columns([REFUSED])

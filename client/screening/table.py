@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from matminer_compute.client.steps import Answer, Part
+from matminer_compute.client.tally import Tally
 
 from .cutting import TableShard
 from .readers import REFUSED
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 NUMBERS = ("std", "lower", "upper")
 REASONS = ("outside", "rejected")
 VERSIONS = ("model", "featurizer")
+#: Where a batch keeps the tally of rows that it does not hold.
+TALLY = b"tally"
 
 
 def value_name(pair: Answer) -> str:
@@ -71,6 +75,23 @@ def answered(shard: TableShard, parts: list[Part], pair: Answer) -> pa.RecordBat
     ]
     schema = schema_of(list(shard.batch.schema), pair)
     return pa.RecordBatch.from_arrays([*carried, *arrays], schema=schema)
+
+
+def of_kept(parts: list[Part], pair: Answer) -> pa.RecordBatch:
+    """What workers kept of parts of a space; the tally of all their candidates goes with it."""
+    import pyarrow as pa
+
+    tally = Tally()
+    batches = []
+    for _, answer in parts:
+        tally.merge(Tally.from_json(answer["tally"]))
+        formulas = pa.array(answer["formulas"], pa.string())
+        rows = pa.record_batch({"formula": formulas, REFUSED: pa.nulls(len(formulas), pa.string())})
+        shard = TableShard(rows, "formula", 0)
+        batches.append(answered(shard, [(shard, answer | {"rows": range(len(shard))})], pair))
+    (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches() or batches[:1]
+    said = json.dumps(tally.as_json())
+    return whole.replace_schema_metadata({**whole.schema.metadata, TALLY: said})
 
 
 def _same(text: str, rows: int) -> pa.Array:

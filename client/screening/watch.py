@@ -11,6 +11,7 @@ from typing import Any
 from matminer_compute.client.run import Run
 
 from .sink import FileSink
+from .sources import Source
 
 _TERMINAL, _LOG = 0.2, 30.0  # seconds between two looks
 Show = Callable[[int, str], None]
@@ -21,13 +22,13 @@ class Watcher:
 
     Args:
         sink: what counts the rows.
-        rows: about how many there are.
+        source: what is screened, which knows about how many rows it has.
         show: shows how many rows are done, and a line of all else.
         interval: seconds between two looks.
     """
 
-    def __init__(self, sink: FileSink, rows: int, show: Show, interval: float) -> None:
-        self._sink, self._rows, self._show, self._interval = sink, rows, show, interval
+    def __init__(self, sink: FileSink, source: Source, show: Show, interval: float) -> None:
+        self._sink, self._source, self._show, self._interval = sink, source, show, interval
         self._started, self._next = time.monotonic(), 0.0
         self._before: int | None = None
 
@@ -44,31 +45,33 @@ class Watcher:
     def _line(self, run: Run[Any], now: float) -> str:
         done = self._sink.rows - (self._before or 0)
         rate = done / max(now - self._started, 1e-9)
-        left = max(0, self._rows - self._sink.rows) / rate if rate else None
+        left = max(0, self._source.rows - self._sink.rows) / rate if rate else None
         under_way = ", ".join(f"{_name(lane.calls.endpoint)} {lane.open}" for lane in run.lanes)
+        tally = self._sink.final.tally
         parts = [
-            f"{self._sink.rows:,} of about {self._rows:,} rows",
-            f"{rate:,.0f} a second",
+            f"{self._sink.rows:,} of about {self._source.rows:,} {self._source.unit}",
+            f"{rate:,.0f} a second" if self._source.whole else "",
             f"{_duration(left)} left" if left is not None else "",
+            "" if self._source.whole else f"{tally.rows:,} candidates",
             f"tasks under way: {under_way}",
-            f"rejected: {self._sink.final.tally.rejected.total():,}",
+            f"rejected: {tally.rejected.total():,}",
             f"sent again: {sum(lane.calls.resent for lane in run.lanes)}",
         ]
         return "; ".join(filter(None, parts))
 
 
 @contextmanager
-def watched(sink: FileSink, rows: int, wanted: bool | None) -> Iterator[Watcher | None]:
+def watched(sink: FileSink, source: Source, wanted: bool | None) -> Iterator[Watcher | None]:
     """Something that watches: a bar on a terminal or in a notebook, else a line now and then."""
     if wanted is False:
         yield None
     elif _in_a_notebook():
-        yield Watcher(sink, rows, _on_a_page(), _TERMINAL)
+        yield Watcher(sink, source, _on_a_page(), _TERMINAL)
     elif sys.stderr.isatty():
-        with _on_a_terminal(rows) as show:
-            yield Watcher(sink, rows, show, _TERMINAL)
+        with _on_a_terminal(source.rows) as show:
+            yield Watcher(sink, source, show, _TERMINAL)
     else:
-        yield Watcher(sink, rows, lambda _, line: print(line, file=sys.stderr, flush=True), _LOG)
+        yield Watcher(sink, source, lambda _, line: print(line, file=sys.stderr, flush=True), _LOG)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def test_what_cannot_be_is_said_in_a_sentence(run, tmp_path):
         (("in.csv", "-o", "out.csv"), 1, "name the one that holds formulas (--column)"),
         (("in.csv", "-o", "out.xlsx"), 1, "must end in .csv"),
         (("none.csv", "-o", "out.csv"), 1, "No such file"),
-        (("in.csv", "-o", "out.csv", "--above", "2", "--below", "1"), 2, "nothing is at most 1"),
+        (("in.csv", "-o", "out.csv", "--above", "2", "--below", "1"), 2, "nothing is below 1"),
         (("in.csv", "-o", "out.csv", "--top", "0"), 2, "not in the range"),
     ]:
         done = run("screen", *arguments)

@@ -8,7 +8,7 @@ import pytest
 from screening import DIRTY
 
 from matminer_compute.client import CompositionClient
-from matminer_compute.client.screening import cutting
+from matminer_compute.client.screening import inputs
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.model.training_data import BUNDLED_FILE
 
@@ -32,8 +32,8 @@ def client(endpoint):
 @pytest.fixture
 def small_tasks(monkeypatch):
     """Many tasks, of few rows."""
-    monkeypatch.setattr(cutting, "_AT_FIRST", 50)
-    monkeypatch.setattr(cutting, "_MOST", 50)
+    monkeypatch.setattr(inputs, "ROWS_AT_FIRST", 50)
+    monkeypatch.setattr(inputs, "MOST_ROWS", 50)
 
 
 @pytest.fixture(scope="module")

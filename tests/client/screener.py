@@ -5,13 +5,13 @@ import signal
 from pathlib import Path
 
 from matminer_compute.client import CompositionClient, FileUnusable
-from matminer_compute.client.screening import cutting
+from matminer_compute.client.screening import inputs
 from matminer_compute.endpoint import EmbeddedEndpoint
 
 
 def screen(registry: str, source: Path, output: Path) -> None:
     """Screen with workers of its own, in many small tasks."""
-    cutting._AT_FIRST = cutting._MOST = 50
+    inputs.ROWS_AT_FIRST = inputs.MOST_ROWS = 50
     with (
         EmbeddedEndpoint("threads", workers=2, registry=registry) as endpoint,
         CompositionClient(endpoint=endpoint) as client,
@@ -21,7 +21,7 @@ def screen(registry: str, source: Path, output: Path) -> None:
 
 def screen_with_little_room(registry: str, source: Path, output: Path, said: Path) -> None:
     """The same where no file can be larger than some of the answers; what was said of it."""
-    cutting._AT_FIRST = cutting._MOST = 50
+    inputs.ROWS_AT_FIRST = inputs.MOST_ROWS = 50
     with (
         EmbeddedEndpoint("threads", workers=2, registry=registry) as endpoint,
         CompositionClient(endpoint=endpoint) as client,

@@ -64,9 +64,9 @@ def test_each_kind_of_output_holds_the_same_and_only_what_is_kept(client, source
     found = client.screen(source, tmp_path / "range.csv.gz", above=-2.0, below=-1.0)
     with gzip.open(tmp_path / "range.csv.gz", "rt") as file:
         kept = list(csv.DictReader(file))
-    assert kept == [row for row in whole if -2.0 <= float(row[VALUE]) <= -1.0]
+    assert kept == [row for row in whole if -2.0 < float(row[VALUE]) < -1.0]
     assert found.kept == len(kept)
-    with pytest.raises(ValueError, match="at most -2 and at least -1"):
+    with pytest.raises(ValueError, match="below -2 and above -1"):
         client.screen(source, tmp_path / "none.csv", above=-1.0, below=-2.0)
 
 

@@ -202,8 +202,7 @@ def test_every_row_is_cut_once_and_known_shards_come_again_as_they_were(batches,
         for first, last in pairwise(bounds)
         if data.draw(st.booleans())
     }
-    of = Pace()
-    of.rows = pace
+    of = Pace(pace, pace)
     made = [
         pa.record_batch({"formula": batch, readers.REFUSED: pa.nulls(len(batch), pa.string())})
         for batch in batches
