@@ -74,7 +74,7 @@ def test_a_space_goes_on_too_and_counts_nothing_twice(client, endpoint, space, t
     once = client.screen(space, tmp_path / "once.csv", top=20)
     output = tmp_path / "out.csv"
     with (
-        CompositionClient(endpoint=DiesOnce(endpoint, 12)) as unlucky,
+        CompositionClient(endpoint=DiesOnce(endpoint, 9)) as unlucky,
         pytest.raises(EndpointUnavailable),
     ):
         unlucky.screen(space, output, top=20)
