@@ -58,7 +58,7 @@ class DiesOnce:
     """An endpoint that is gone after some tasks, and back for the next client."""
 
     def __init__(self, endpoint, tasks):
-        self.endpoint, self.left = endpoint, tasks
+        self.endpoint, self.left, self.workers = endpoint, tasks, endpoint.workers
 
     def register_function(self, function):
         return self.endpoint.register_function(function)
