@@ -125,7 +125,7 @@ class FlatForest:
         if len(x) < WORTH_ORDERING or self._guide is None:
             return np.arange(len(x))
         leaf = np.empty(len(x), np.int64)
-        self._kernels.leaves(self.nodes, self._guide, self.bits, x, leaf)
+        self._kernels.leaves(self.nodes, self._guide, self.bits, x.ravel(), leaf)
         return np.argsort(leaf, kind="stable")
 
     def _prepare(self, features: Float64) -> Float32:

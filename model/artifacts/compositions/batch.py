@@ -15,7 +15,6 @@ from .numerals import MAX_AMOUNT, MIN_AMOUNT, FormulaError
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-FEW = 4  # formulas that are read one by one, which is quicker
 LIMITS = np.array([MAX_TEXT, MIN_AMOUNT, MAX_AMOUNT])
 
 
@@ -52,18 +51,20 @@ class Parser:
 
     def parse(self, formulas: Sequence[object]) -> tuple[list[Compositions], dict[int, str]]:
         """Compositions grouped by number of elements, and the reason for each rejected row."""
-        ends, numbers, amounts = self._plain(formulas)
-        sizes = np.diff(ends, prepend=0)
-        starts = ends - sizes
-        read: dict[object, list[tuple[int, float]] | str] = {}
-        more, rejected = [], {}
-        for row in np.flatnonzero(sizes == 0).tolist():
+        lines = self._lines(formulas)
+        starts, sizes = np.empty((2, len(formulas)), np.intp)
+        numbers, amounts = np.empty(len(lines), np.intp), np.empty(len(lines))
+        self.read_plain(lines, self.symbols, LIMITS, starts, sizes, numbers, amounts)
+        read: dict[str, list[tuple[int, float]] | str] = {}
+        more: list[tuple[int, float]] = []
+        rejected = {}
+        for row in (sizes == 0).nonzero()[0].tolist():
             formula = formulas[row]
             if not isinstance(formula, str):
                 rejected[row] = not_text(formula)
                 continue
             if formula not in read:
-                read[formula] = self._carefully(formula)
+                read[formula] = self.carefully(formula)
             terms = read[formula]
             if isinstance(terms, str):
                 rejected[row] = terms
@@ -75,33 +76,28 @@ class Parser:
             numbers = np.append(numbers, others[:, 0].astype(np.intp))
             amounts = np.append(amounts, others[:, 1])
         groups = []
-        for size in np.flatnonzero(np.bincount(sizes)).tolist():
+        for size in np.bincount(sizes).nonzero()[0].tolist():
             if size:
-                rows = np.flatnonzero(sizes == size)
+                rows = (sizes == size).nonzero()[0]
                 at = starts[rows] + np.arange(size)[:, None]
                 groups.append(Compositions(rows, numbers[at], amounts[at]))
         return groups, rejected
 
-    def _carefully(self, text: str) -> list[tuple[int, float]] | str:
+    def carefully(self, text: str) -> list[tuple[int, float]] | str:
         """The terms of one formula, or why there are none."""
         try:
             return parse_formula(text, self.known)
         except FormulaError as error:
             return str(error)
 
-    def _plain(self, formulas: Sequence[object]) -> tuple[Ints, Ints, Floats]:
-        """The terms of plain formulas, and where those of each end: of any other it has none."""
-        ends = np.zeros(len(formulas), np.intp)
-        if len(formulas) <= FEW:
-            return ends, np.empty(0, np.intp), np.empty(0)
+    @staticmethod
+    def _lines(formulas: Sequence[object]) -> npt.NDArray[np.uint8]:
+        """The formulas as ``read_plain`` takes them; what is no plain text is no plain formula."""
         try:
             lines = "\n".join(cast("Sequence[str]", formulas))
         except TypeError:
             formulas = [formula if isinstance(formula, str) else "" for formula in formulas]
             lines = "\n".join(formulas)
-        if lines.count("\n") >= len(formulas):  # a line must be a formula, and ? is never plain
+        if lines.count("\n") >= len(formulas):  # there are some in a formula
             lines = "\n".join(str(formula).replace("\n", "?") for formula in formulas)
-        text = np.frombuffer(f"{lines}\n\n\n".encode("ascii", "replace"), np.uint8)
-        numbers, amounts = np.empty(len(text), np.intp), np.empty(len(text))
-        self.read_plain(text, self.symbols, LIMITS, ends, numbers, amounts)
-        return ends, numbers[: ends[-1]].copy(), amounts[: ends[-1]].copy()
+        return np.frombuffer(f"{lines}\n\n\n".encode("ascii", "replace"), np.uint8)

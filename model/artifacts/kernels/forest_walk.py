@@ -64,12 +64,12 @@ def alone(nodes: Any, at: int, bits: int, x: Any, row: int, stride: int) -> Any:
 
 
 @inner
-def part(column: Any, threshold: float, rows: Any, start: int, end: int, spare: Any) -> Any:
+def part(x: Any, column: int, threshold: float, rows: Any, start: int, end: int, spare: Any) -> Any:
     """Put the rows from start to end that go left before the others, and say where these begin."""
     middle, others = start, ZERO
     for i in range(start, end):
-        row = rows[i]
-        goes_left = uint64(column[row] <= threshold)
+        row = uint64(rows[i])
+        goes_left = uint64(x[column + row] <= threshold)
         rows[middle] = spare[others] = row  # no branch: both are written, one is kept
         middle += goes_left
         others += ONE - goes_left
@@ -92,17 +92,16 @@ def together(
 ) -> None:
     """What one tree says of each row.
 
-    x (n_inputs, n) lies column by column; rows (n,) holds each of them once, in any order; spare
+    x holds one column of n rows after the other; rows (n,) holds each row once, in any order; spare
     (n,) and waiting (n, 3) are room to work in: no more groups wait than there are rows.
     """
-    n, depth = uint64(x.shape[1]), ZERO
-    flat = x.reshape(x.size)
+    n, depth = uint64(len(rows)), ZERO
     at, is_leaf = (uint64(root), ZERO) if root >= 0 else (uint64(~root), ONE)
     start, end = ZERO, n
     while True:
         if not is_leaf and end - start >= uint64(FEW):
             feature, distance, left_is_leaf, right_is_leaf = parts(nodes[at], bits)
-            middle = part(x[feature], nodes[at].threshold, rows, start, end, spare)
+            middle = part(x, feature * n, nodes[at].threshold, rows, start, end, spare)
             if middle < end:
                 if middle == start:
                     at, is_leaf = at + distance, right_is_leaf
@@ -114,7 +113,7 @@ def together(
             continue
         for i in range(start, end):
             row = uint64(rows[i])
-            said[row] = values[at if is_leaf else alone(nodes, at, bits, flat, row, n)]
+            said[row] = values[at if is_leaf else alone(nodes, at, bits, x, row, n)]
         if depth == ZERO:
             return
         depth -= ONE
@@ -122,12 +121,16 @@ def together(
         start, end = waiting[depth, 1], waiting[depth, 2]
 
 
-@compiled(void(_nodes, int64, int64, read_only(float32, 2), int64[::1]))
+@compiled(void(_nodes, int64, int64, float32[::1], int64[::1]))
 def leaves(nodes: Any, root: int, bits: int, x: Any, leaf: Any) -> None:
-    """The leaf of each row (n,) in one tree; leaves are numbered from left to right."""
-    width, flat = uint64(x.shape[1]), x.reshape(x.size)
-    for row in range(len(x)):
-        leaf[row] = alone(nodes, uint64(root), bits, flat, uint64(row) * width, ONE)
+    """The leaf of each row (n,) in one tree; leaves are numbered from left to right.
+
+    x holds one row after the other.
+    """
+    n = uint64(len(leaf))
+    width = uint64(len(x)) // n
+    for row in range(n):
+        leaf[row] = alone(nodes, uint64(root), bits, x, row * width, ONE)
 
 
 @compiled(
@@ -149,12 +152,14 @@ def walk(
         deviation: (n,), zeros, becomes the deviation.
     """
     n, n_trees = len(which), len(roots)
-    columns = np.empty((x.shape[1], n), np.float32)
+    columns = np.empty(x.shape[1] * n, np.float32)
     for tile in range(0, n, TILE):
         for f in range(x.shape[1]):
             for i in range(tile, min(tile + TILE, n)):
-                columns[f, i] = x[which[i], f]
-    rows, spare = np.arange(n).astype(np.uint32), np.empty(n, np.uint32)
+                columns[f * n + i] = x[which[i], f]
+    rows, spare = np.empty(n, np.uint32), np.empty(n, np.uint32)
+    for row in range(n):
+        rows[row] = row
     waiting, said, middle = np.empty((n, 3), np.uint64), np.empty(n), np.zeros(n)
     for tree in range(n_trees):
         together(nodes, values, roots[tree], bits, columns, rows, spare, waiting, said)

@@ -44,11 +44,9 @@ def added(text: Any, at: int) -> int:
     here, after = text[at], text[at + 1]
     if is_small(after):
         return NONE
-    if here == S:
-        return SURE if after == O else NONE
-    if here == C:
-        return SURE if after in (O, S, C) else WITH_HYDROGEN
-    return WITH_HYDROGEN if here in (H, N, O, OPEN) else NONE
+    if here == C or (here == S and after == O):
+        return SURE
+    return NONE if here == S else WITH_HYDROGEN
 
 
 @inner
@@ -148,25 +146,29 @@ def read_line(
         read_only(float64, 1),
         int64[::1],
         int64[::1],
+        int64[::1],
         float64[::1],
     )
 )
-def read_plain(text: Any, symbols: Any, limits: Any, ends: Any, numbers: Any, amounts: Any) -> None:
+def read_plain(
+    text: Any, symbols: Any, limits: Any, starts: Any, sizes: Any, numbers: Any, amounts: Any
+) -> None:
     """Read formulas, one a line.
 
     Args:
         text: ASCII; every line ends with a newline, and two more follow the last.
         symbols: (26, 27), atomic numbers by first letter and second one (0: none); 0 for no symbol.
         limits: most characters of a formula, least and most of an amount.
-        ends: (lines,), gets where the terms of each line end; it has none if it is not plain.
+        starts: (lines,), gets where the terms of each line start.
+        sizes: (lines,), gets how many there are; 0 if it is not plain.
         numbers: as long as the text, gets the atomic number of each term.
         amounts: as long, gets their amounts.
     """
     at, count = 0, 0
-    for line in range(len(ends)):
-        end = read_line(text, at, symbols, limits, numbers, amounts, count)
-        count = count if end < 0 else end
-        ends[line] = count
+    for line in range(len(starts)):
+        end = max(count, read_line(text, at, symbols, limits, numbers, amounts, count))
+        starts[line], sizes[line] = count, end - count
+        count = end
         while text[at] != END:
             at += 1
         at += 1
