@@ -42,7 +42,7 @@ def added(text: Any, at: int) -> int:
     if text[at] == OPEN:
         at += 1
     here, after = text[at], text[at + 1]
-    if is_small(after):
+    if here < A or is_small(after):  # nothing that begins with one of H, C, N, O, S
         return NONE
     if here == C or (here == S and after == O):
         return SURE
@@ -104,31 +104,33 @@ def read_line(
         if here == OPEN and bracket < 0:
             bracket = count
             at += 1
-        elif here == CLOSE and bracket >= 0 and count - bracket >= 2:
-            factor, at, doubtful = amount_at(text, at + 1)
-            if at < 0:
-                return NOT_PLAIN
-            for term in range(bracket, count):
-                amounts[term] *= factor
-            bracket, doubt = -1, max(doubt, doubtful)
-        elif A <= here <= Z:
+            continue
+        if A <= here <= Z:
             letter = 0
             if is_small(text[at + 1]):
                 letter = int64(text[at + 1]) - SMALL_A + 1
                 at += 1
             elif misleads(text, at, bracket >= 0):
                 return NOT_PLAIN
-            number = symbols[int64(here) - A, letter]
+            numbers[count] = symbols[int64(here) - A, letter]
             for term in range(first, count):
-                if numbers[term] == number:
+                if numbers[term] == numbers[count]:
                     return NOT_PLAIN
-            amounts[count], at, doubtful = amount_at(text, at + 1)
-            if at < 0 or number == 0:
+            if numbers[count] == 0:
                 return NOT_PLAIN
-            numbers[count] = number
-            count, doubt, hydrogen = count + 1, max(doubt, doubtful), hydrogen or here == H
-        else:
+        elif here != CLOSE or bracket < 0 or count - bracket < 2:
             return NOT_PLAIN
+        amount, at, doubtful = amount_at(text, at + 1)
+        if at < 0:
+            return NOT_PLAIN
+        doubt = max(doubt, doubtful)
+        if here == CLOSE:
+            for term in range(bracket, count):
+                amounts[term] *= amount
+            bracket = -1
+        else:
+            amounts[count] = amount
+            count, hydrogen = count + 1, hydrogen or here == H
     for term in range(first, count):
         if not limits[1] <= amounts[term] <= limits[2]:
             return NOT_PLAIN
