@@ -96,8 +96,8 @@ class Parser:
         try:
             lines = "\n".join(cast("Sequence[str]", formulas))
         except TypeError:
-            formulas = [formula if isinstance(formula, str) else "" for formula in formulas]
-            lines = "\n".join(formulas)
-        if lines.count("\n") >= len(formulas):  # there are some in a formula
-            lines = "\n".join(str(formula).replace("\n", "?") for formula in formulas)
+            lines = "\n".join(text if isinstance(text, str) else "" for text in formulas)
+        if lines.count("\n") >= len(formulas):  # a formula holds some
+            texts = (text if isinstance(text, str) else "" for text in formulas)
+            lines = "\n".join(text.replace("\n", "?") for text in texts)
         return np.frombuffer(f"{lines}\n\n\n".encode("ascii", "replace"), np.uint8)

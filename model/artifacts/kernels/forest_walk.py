@@ -48,7 +48,7 @@ def parts(node: Any, bits: int) -> Any:
 
 
 @inner
-def alone(nodes: Any, at: int, bits: int, x: Any, row: int, stride: int) -> Any:
+def alone(nodes: Any, at: Any, bits: int, x: Any, row: Any, stride: Any) -> Any:
     """The leaf that one row reaches from an inner node on; its features are x[row + f * stride]."""
     # A branch, though it is guessed wrong half the time: guessed right, it fetches what is next.
     while True:
@@ -64,7 +64,7 @@ def alone(nodes: Any, at: int, bits: int, x: Any, row: int, stride: int) -> Any:
 
 
 @inner
-def part(x: Any, column: int, threshold: float, rows: Any, start: int, end: int, spare: Any) -> Any:
+def part(x: Any, column: Any, threshold: float, rows: Any, start: Any, end: Any, spare: Any) -> Any:
     """Put the rows from start to end that go left before the others, and say where these begin."""
     middle, others = start, ZERO
     for i in range(start, end):

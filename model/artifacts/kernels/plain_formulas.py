@@ -81,15 +81,12 @@ def amount_at(text: Any, at: int) -> Any:
 @inner
 def misleads(text: Any, at: int, in_bracket: bool) -> bool:
     """Whether a symbol of one letter may be part of something else: IV, (VI), OAc, OPr, OTs."""
-    here, after = text[at], text[at + 1]
-    if here == O and is_small(text[at + 2]):
-        last = text[at + 2]
-        return (
-            (after == A and last == SMALL_C)
-            or (after == P and last == SMALL_R)
-            or (after == T and last == SMALL_S)
-        )
-    return (here == I and after == V) or (in_bracket and here == V and after == I)
+    here, after, last = text[at], text[at + 1], text[at + 2]
+    if here == O and is_small(last):
+        if after == A:
+            return bool(last == SMALL_C)
+        return bool(last == (SMALL_R if after == P else SMALL_S) and after in (P, T))
+    return bool((here == I and after == V) or (in_bracket and here == V and after == I))
 
 
 @inner
