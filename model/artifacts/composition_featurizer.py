@@ -27,7 +27,7 @@ import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -112,7 +112,7 @@ class CompositionFeaturizer(PythonModel):
             self.matminer, self.symbols = self.beside.load_matminer(self.names, self.preset)
             self.labels = self.matminer.feature_labels()
         known = {symbol: number for number, symbol in enumerate(self.symbols) if number}
-        self.parser = self.beside.Parser(known | {"D": 1, "T": 1})  # as pymatgen
+        self.parser = self.beside.Parser(known | {"D": 1, "T": 1}, self.kernels.read_plain)
         trained_on = context.artifacts.get("domain")  # known to training alone
         self.domain = self.beside.Domain(trained_on, self.symbols) if trained_on else None
 
@@ -137,17 +137,12 @@ class CompositionFeaturizer(PythonModel):
         self, formulas: Sequence[object]
     ) -> tuple[Floats, list[int], list[int], dict[int, str], dict[int, str]]:
         """As `featurize`, and for each accepted row that is outside the domain, why."""
-        rows = [row for row, formula in enumerate(formulas) if isinstance(formula, str)]
-        given = cast("list[str]", [formulas[row] for row in rows])
-        number = {text: k for k, text in enumerate(dict.fromkeys(given))}
-        text_of_row = np.fromiter(map(number.__getitem__, given), np.intp, len(given))
-
-        groups, why = self.parser.parse(list(number))
-        outside: dict[int, str] = {}  # by text
+        groups, rejected = self.parser.parse(formulas)
+        outside: dict[int, str] = {}
         if self.domain is not None:
             for group in groups:
                 outside |= self.domain.outside(group)
-        place = np.full(len(number), -1, np.intp)  # of each distinct text in features
+        place = np.full(len(formulas), -1, np.intp)  # of each row in features
         placed = self.beside.place_distinct(self.kernels, groups, place)
         features = np.empty((sum(len(where) for _, where in placed), len(self.labels)))
         refused: dict[int, str] = {}  # by row of features
@@ -155,21 +150,16 @@ class CompositionFeaturizer(PythonModel):
             fill = self._by_matminer if self.tables is None else self._by_tables
             refused |= fill(group, where, features)
         if refused:
-            features = self._drop(refused, features, place, why)
-
-        index = place[text_of_row]
-        accepted = index >= 0
-        kept = np.array(rows, np.intp)[accepted].tolist()
-        rejected: dict[int, str] = {}
-        if len(kept) < len(formulas):
-            text_of = dict(zip(rows, text_of_row.tolist(), strict=True))
-            for row in sorted(set(range(len(formulas))).difference(kept)):
-                text = text_of.get(row)
-                rejected[row] = self.beside.not_text(formulas[row]) if text is None else why[text]
-        if outside:
-            texts = zip(rows, text_of_row.tolist(), accepted.tolist(), strict=True)
-            outside = {row: outside[text] for row, text, fit in texts if fit and text in outside}
-        return features, kept, index[accepted].tolist(), rejected, outside
+            features = self._drop(refused, features, place, rejected)
+        rows = np.flatnonzero(place >= 0)
+        outside = {row: outside[row] for row in sorted(outside) if place[row] >= 0}
+        return (
+            features,
+            rows.tolist(),
+            place[rows].tolist(),
+            dict(sorted(rejected.items())),
+            outside,
+        )
 
     def featurize_compositions(
         self, numbers: npt.ArrayLike, amounts: npt.ArrayLike
@@ -318,14 +308,14 @@ class CompositionFeaturizer(PythonModel):
 
     @staticmethod
     def _drop(
-        refused: dict[int, str], features: Floats, place: Ints, why: dict[int, str]
+        refused: dict[int, str], features: Floats, place: Ints, rejected: dict[int, str]
     ) -> Floats:
-        """Features without the refused rows; the reasons and places of the texts follow."""
+        """Features without the refused rows; the reasons and places of rows follow."""
         keep = np.ones(len(features) + 1, bool)  # one more for the place -1
         keep[[*refused, -1]] = False
-        for text, row in enumerate(place.tolist()):
-            if row in refused:
-                why[text] = refused[row]
+        for row, at in enumerate(place.tolist()):
+            if at in refused:
+                rejected[row] = refused[at]
         place[:] = np.where(keep, np.cumsum(keep) - 1, -1)[place]
         return features[keep[:-1]]
 

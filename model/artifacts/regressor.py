@@ -38,7 +38,8 @@ Answer = tuple[Float64, Float64]
 
 FOREST_FORMAT = 2
 INPUT = np.dtype([("column", "<i4"), ("fill", "<f4")])
-BLOCK_ROWS = 2048  # rows that pass through a tree while it is in cache
+BLOCK_ROWS = 2048  # rows that pass through a tree while they are in cache
+WORTH_ORDERING = 64  # rows
 
 
 def import_beside(folder: str, name: str) -> Any:
@@ -103,7 +104,7 @@ class FlatForest:
             rows = order[start : start + BLOCK_ROWS]
             mean, std = np.zeros((2, len(rows)))
             walked = self.nodes, self.values, self.roots, self.bits
-            self._kernels.walk(*walked, x[rows], mean, std)
+            self._kernels.walk(*walked, x, rows, mean, std)
             values[rows], spread[rows] = mean, std
 
         starts = range(0, len(features), BLOCK_ROWS)
@@ -121,10 +122,10 @@ class FlatForest:
         Rows that are alike to one tree mostly are to the others: walked side by side, they take
         the same turns and find the nodes in cache. Each row's own bits do not depend on the order.
         """
-        if len(x) < 2 * self._kernels.LANES or self._guide is None:
+        if len(x) < WORTH_ORDERING or self._guide is None:
             return np.arange(len(x))
         leaf = np.empty(len(x), np.int64)
-        self._kernels.leaves(self.nodes, self._guide, self.bits, x, leaf)
+        self._kernels.leaves(self.nodes, self._guide, self.bits, x.ravel(), leaf)
         return np.argsort(leaf, kind="stable")
 
     def _prepare(self, features: Float64) -> Float32:

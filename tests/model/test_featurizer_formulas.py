@@ -15,7 +15,6 @@ from pymatgen.core import Composition, Element
 from matminer_compute.model.featurizer import build_featurizer
 
 SYMBOLS = [Element.from_Z(z).symbol for z in range(1, 119)]
-PLENTY = ["NaCl"] * 20  # so many formulas that they are read together
 
 
 @functools.cache
@@ -37,10 +36,10 @@ def read(formulas):
 
 
 def read_both_ways(formula):
-    """Read a formula among many and alone: the same."""
-    alone = read([formula])[0]
-    assert read([*PLENTY, formula])[-1] == alone
-    return alone
+    """Read a formula in one pass with others and by the careful reader: the same."""
+    carefully = load().parser.carefully(formula)
+    assert read(["NaCl", formula, "KCl"])[1] == carefully
+    return carefully
 
 
 def pymatgen_reads(formula):
@@ -352,10 +351,21 @@ FOREIGN = st.lists(
 ).map("".join)
 
 
-@given(st.lists(FOREIGN, min_size=17, max_size=60))
+NEARLY_PLAIN = st.lists(  # what a pass over characters could take for plain
+    st.one_of(
+        st.sampled_from([*"HCNOSDTIVPFK", "Ac", "Pr", "Ts", "Co", "Cs", "Cl", "Hg", "Ho", "Fe"]),
+        st.sampled_from(["2", "12", "0", "05", ".5", ".05", ".7", "0.36", "1.", "1e3", ".5.5"]),
+        st.sampled_from(["(", ")", ")2", "H2O", "CO2", "SO2", "CCl4", "NH3", "CH3OH", "(VI)"]),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(st.lists(st.one_of(FOREIGN, NEARLY_PLAIN), max_size=60))
+@example(["(V20.7C24I10)Hg"])  # an adduct with the H of Hg
 @settings(max_examples=300, deadline=None)
-def test_a_block_reads_foreign_text_as_one_by_one(formulas):
-    assert read(formulas) == [read([formula])[0] for formula in formulas]
+def test_many_are_read_as_one_by_one(formulas):
+    assert read(formulas) == [load().parser.carefully(formula) for formula in formulas]
 
 
 def test_deep_nesting_is_read():
@@ -405,8 +415,8 @@ def test_garbage_never_raises_and_every_row_is_accepted_or_rejected_once(rows_gi
     assert np.isfinite(features).all()
 
 
-def test_more_distinct_amounts_than_are_remembered():
-    many = [f"Fe{k / 7:.9f}O{k / 3:.9f}" for k in range(1, 70_001)]
+def test_amounts_of_many_digits():
+    many = [f"Fe{k / 7:.9f}O{k / 3:.9f}" for k in range(1, 7_001)]
     read_them = read(many)
-    assert read_them[-1] == [(26, 10_000.0), (8, 23333.333333333)]
-    assert read_them[::7000] == [pymatgen_reads(formula) for formula in many[::7000]]
+    assert read_them[-1] == [(26, 1000.0), (8, 2333.333333333)]
+    assert read_them[::700] == [pymatgen_reads(formula) for formula in many[::700]]

@@ -168,12 +168,12 @@ def test_spread_survives_a_large_offset(tmp_path: Path) -> None:
     np.testing.assert_allclose(spread, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4, 5, 9, 2047, 2048, 2049, 5000])
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 63, 64, 2047, 2048, 2049, 5000])
 @pytest.mark.parametrize("threads", ["", "1", "2", "64"])
 def test_blocks_and_threads_do_not_change_a_bit(
     rows: int, threads: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (kernels.LANES, artifact.BLOCK_ROWS) == (4, 2048)
+    assert (artifact.WORTH_ORDERING, artifact.BLOCK_ROWS) == (64, 2048)  # rows are about these
     features, target = _data(150, 4, seed=11)
     pipeline = make_pipeline(SimpleImputer(), RandomForestRegressor(7, random_state=0))
     pipeline.fit(features, target)

@@ -5,7 +5,6 @@ from .batch import Parser
 from .by_blas import neutral_possible, weighted_deviation
 from .by_matminer import load_matminer
 from .domain import Domain
-from .formula import not_text
 from .tables import read_tables, unfit
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "arrange",
     "load_matminer",
     "neutral_possible",
-    "not_text",
     "place_distinct",
     "read_tables",
     "unfit",

@@ -26,7 +26,8 @@ notes: list[str] = []  # what whoever loads the artifact should know
 
 def inner(function: Function) -> Function:
     """Mark what compiled functions call; it becomes part of their machine code."""
-    marked: Function = to_machine_code(function)
+    no_wrapper = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python never calls it
+    marked: Function = to_machine_code(function, **no_wrapper)
     return marked
 
 

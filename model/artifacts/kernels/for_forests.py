@@ -1,6 +1,6 @@
 """What the regressor uses of this folder."""
 
 from .compiling import notes
-from .forest_walk import LANES, NODE, is_sound, leaves, walk
+from .forest_walk import NODE, is_sound, leaves, walk
 
-__all__ = ["LANES", "NODE", "is_sound", "leaves", "notes", "walk"]
+__all__ = ["NODE", "is_sound", "leaves", "notes", "walk"]
