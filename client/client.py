@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from matminer_compute.errors import EndpointUnavailable
 from matminer_compute.registration import Bundle
 
-from . import journal as journals
-from .assemble import FeaturesOf, PredictionsOf
 from .background import Background
 from .calls import Calls
-from .driver import Step
 from .endpoint import Endpoint, ServiceEndpoint
 from .formulas import listed
 from .journal import Request
@@ -25,20 +22,15 @@ from .ledger import Ledger
 from .progress import bar
 from .registered import function_ids, loaded
 from .results import Features, Predictions
-from .run import Run, Watch
-from .shards import TASK_BYTES, ListShard, cut
-from .steps import Answer, Chain, Featurizing, Predicting
+from .run import Run
+from .served import Served
+from .steps import Chain
 
 if TYPE_CHECKING:
     from .screened import Screening
     from .spaces import Space
 
 _R = TypeVar("_R")
-
-#: Rows a task: enough to make its overhead small, few enough that the longest reasons for
-#: rejection, one for every row, stay under the service's limit for a result.
-_PREDICT_ROWS = 10_000
-_FEATURIZE_ROWS = 500
 
 
 class CompositionClient(AbstractContextManager["CompositionClient"]):
@@ -90,6 +82,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         self._own: list[ServiceEndpoint] = []
         self._bundle = loaded(bundle)
         self._calls = [self._calls_of(one, task_timeout) for one in endpoint]
+        self._served = Served(self._calls, model, self.version, chain, self._bundle)
         self._runs: weakref.WeakSet[Run[Any]] = weakref.WeakSet()
         self._background: Background | None = None
         self._lock = threading.Lock()
@@ -124,7 +117,8 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         """
         formulas = listed(formulas)
         with bar("Predicting", progress) as show:
-            answer = self._started(self._predicting(formulas, timeout, journal, show)).drive()
+            run = self._served.predicting(formulas, journal=journal, timeout=timeout, watch=show)
+            answer = self._started(run).drive()
         if journal is not None:
             Path(journal).unlink(missing_ok=True)
         return answer
@@ -160,20 +154,8 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         client = cls(asked.bundle, endpoint, model=asked.pair["model"]["name"], chain=asked.chain)
         try:
             ledger.take_up(entries, endpoint.reload(asked.task_group) if entries else {})
-            sink = PredictionsOf(list(asked.formulas))
-            sink.rejected |= asked.rejected
-            shards = list(cut(asked.formulas, asked.rows_a_task, TASK_BYTES))
             with bar("Predicting", progress) as show:
-                run = Run(
-                    client._calls,
-                    iter(shards),
-                    sink,
-                    pair=asked.pair,
-                    plan=lambda pair: _held(pair, asked.chain, ledger),
-                    timeout=timeout,
-                    total=len(shards),
-                    watch=show,
-                )
+                run = client._served.going_on(ledger, timeout=timeout, watch=show)
                 answer = client._started(run).drive()
         finally:
             client.close()
@@ -193,19 +175,8 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         Arguments and errors are those of ``predict``.
         """
         formulas = listed(formulas)
-        # Without any text there is still a question to ask: which columns.
-        shards = list(cut(formulas, _FEATURIZE_ROWS, TASK_BYTES)) or [ListShard([], [])]
         with bar("Featurizing", progress) as show:
-            run = Run(
-                self._calls,
-                iter(shards),
-                FeaturesOf(formulas),
-                pair=self._ask,
-                plan=lambda pair: Featurizing(pair["featurizer"]),
-                timeout=timeout,
-                total=len(shards),
-                watch=show,
-            )
+            run = self._served.featurizing(formulas, timeout=timeout, watch=show)
             return self._started(run).drive()
 
     def submit(
@@ -216,7 +187,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         Raises:
             TypeError: ``formulas`` is one piece of text, a table, or in no order.
         """
-        run = self._started(self._predicting(listed(formulas), timeout, None, None))
+        run = self._started(self._served.predicting(listed(formulas), timeout=timeout))
         with self._lock:
             if self._background is None:
                 self._background = Background()
@@ -276,12 +247,8 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         return screen(
             source,
             Path(output),
-            endpoints=self._calls,
-            ask=self._ask,
+            served=self._served,
             begin=self._started,
-            model=self.model,
-            version=self.version,
-            chain=self.chain,
             column=column,
             keep=keeping(top=top, order=order, below=below, above=above),
             report=report,
@@ -310,48 +277,6 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         where = ", ".join(repr(calls.endpoint) for calls in self._calls)
         return f"CompositionClient({self.model!r}, {self.version!r}, on {where})"
 
-    def _predicting(
-        self,
-        formulas: list[Any],
-        timeout: float | None,
-        journal: str | os.PathLike[str] | None,
-        watch: Watch | None,
-    ) -> Run[Predictions]:
-        """The run that predicts a list.
-
-        A single task finds its pair itself. Of many, the pair is asked once and then held to, so
-        that those which run an hour later answer by the same one.
-        """
-        rows_a_task = _PREDICT_ROWS if self.chain == "endpoint" else _FEATURIZE_ROWS
-        shards = list(cut(formulas, rows_a_task, TASK_BYTES))
-        alone = len(shards) == 1 and self.chain == "endpoint" and journal is None
-
-        def plan(pair: Answer | None) -> Predicting:
-            if pair is None:
-                return Predicting({"name": self.model, "version": self.version}, None, "endpoint")
-            ledger = None
-            if journal is not None:
-                where = [calls.endpoint for calls in self._calls]
-                asked = {"chain": self.chain, "pair": pair, "rows_a_task": rows_a_task}
-                ledger = journals.begin(journal, where, self._bundle, formulas, **asked)
-            return _held(pair, self.chain, ledger)
-
-        return Run(
-            self._calls,
-            iter(shards),
-            PredictionsOf(formulas),
-            pair=None if alone else self._ask,
-            plan=plan,
-            timeout=timeout,
-            total=len(shards),
-            watch=watch,
-        )
-
-    def _ask(self, calls: Calls) -> Step[Answer]:
-        """Which versions would answer: ``predict``'s result without rows."""
-        which = {"name": self.model, "version": self.version}
-        return calls.call("predict", [None], which)
-
     def _calls_of(self, endpoint: str | uuid.UUID | Endpoint, timeout: float | None) -> Calls:
         if isinstance(endpoint, str | uuid.UUID):
             endpoint = ServiceEndpoint(endpoint)
@@ -367,8 +292,3 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             )
         self._runs.add(run)
         return run
-
-
-def _held(pair: Answer, chain: Chain, ledger: Ledger[Any] | None) -> Predicting:
-    """Predictions by the one pair of versions."""
-    return Predicting(pair["model"], pair["featurizer"], chain, ledger)

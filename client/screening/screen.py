@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from matminer_compute.client.calls import Calls
-from matminer_compute.client.driver import Step
 from matminer_compute.client.endpoint import ServiceEndpoint
 from matminer_compute.client.ledger import Entry, Ledger, Sent
 from matminer_compute.client.report import check_report, write_report
 from matminer_compute.client.run import Run
 from matminer_compute.client.screened import Screening
+from matminer_compute.client.served import Served
 from matminer_compute.client.spaces import Space
-from matminer_compute.client.steps import Answer, Chain, OfShard
+from matminer_compute.client.steps import Answer, OfShard
 
 from .beside import Asked, Beside, known
 from .cutting import cut
@@ -38,12 +38,8 @@ def screen(
     source: str | os.PathLike[str] | Space,
     output: Path,
     *,
-    endpoints: Sequence[Calls],
-    ask: Callable[[Calls], Step[Answer]],
+    served: Served,
     begin: Callable[[Run[Final]], Run[Final]],
-    model: str,
-    version: str,
-    chain: Chain,
     column: str | None,
     keep: Keep,
     report: str | os.PathLike[str] | None,
@@ -53,8 +49,7 @@ def screen(
 ) -> Screening:
     """Screen a file or a space, as ``CompositionClient.screen`` says.
 
-    Of the client come its ``endpoints``, how to ``ask`` which pair of versions answers, and what a
-    run needs to ``begin``.
+    Of the client come what it asks, and what a run needs to ``begin``.
     """
     kind_of(output)  # a slip in its name is found before the input is looked through
     if report is not None:
@@ -65,17 +60,17 @@ def screen(
         source=candidates.name,
         digest=candidates.digest,
         column=candidates.column,
-        model=model,
-        version=version,
-        chain=chain,
-        functions=dict(endpoints[0].function_ids),
+        model=served.model,
+        version=served.version,
+        chain=served.chain,
+        functions=dict(served.endpoints[0].function_ids),
         keep=keep,
         began=now,
     )
     beside = Beside(output)
     with beside.held(restart=restart):
         left = beside.left(asked)
-        run, sink = _run(candidates, beside, asked, left, endpoints, ask, chain)
+        run, sink = _run(candidates, beside, asked, left, served)
         with watched(sink, candidates, progress) as run.watch:
             final = begin(run).drive()
     pair = sink.pair
@@ -90,7 +85,7 @@ def screen(
         failed=sink.failed_rows,
         model=pair["model"],
         featurizer=pair["featurizer"],
-        endpoints=[_name(calls.endpoint) for calls in endpoints],
+        endpoints=[_name(calls.endpoint) for calls in served.endpoints],
         command=command,
         started=left[0].head.began if left else now,
         ended=datetime.now(UTC),
@@ -111,9 +106,7 @@ def _run(
     beside: Beside,
     asked: Asked,
     left: tuple[Ledger[Asked], list[Entry]] | None,
-    endpoints: Sequence[Calls],
-    ask: Callable[[Calls], Step[Answer]],
-    chain: Chain,
+    served: Served,
 ) -> tuple[Run[Final], FileSink]:
     """The run, from its beginning or from where another process left it."""
     ledger, entries = left or (None, [])
@@ -122,7 +115,7 @@ def _run(
     sink = FileSink(beside, candidates, pace)
     if ledger is not None:
         sink.begin(ledger, sorted(answered.values(), key=lambda entry: entry.offset))
-        tasks = _held_by_services(endpoints, sent.values())
+        tasks = _held_by_services(served.endpoints, sent.values())
         ledger.take_up(entries, tasks)
         sent = {first: entry for first, entry in sent.items() if entry.task in tasks}
     there = {first: (entry.rows, False) for first, entry in sent.items()}
@@ -133,11 +126,12 @@ def _run(
         if kept is None:
             kept = Ledger.start(beside.ledger, asked.model_copy(update={"pair": _of(pair)}))
             sink.begin(kept, [])
-        return candidates.step(pair, asked.keep, chain, kept)
+        return candidates.step(pair, asked.keep, served.chain, kept)
 
     shards = cut(candidates.batches(), candidates.weighed, there, pace)
     pair = ledger.head.pair if ledger else None
-    return Run(endpoints, shards, sink, pair=pair or ask, plan=plan, room=_IN_FLIGHT), sink
+    run = Run(served.endpoints, shards, sink, pair=pair or served.pair, plan=plan, room=_IN_FLIGHT)
+    return run, sink
 
 
 def _held_by_services(endpoints: Sequence[Calls], sent: Iterable[Sent]) -> dict[str, Future[Any]]:
