@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -100,12 +99,10 @@ class Beside:
                 )
             file = self.part.open("ab")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(file):
                 raise FileUnusable(
                     f"Another process is screening to {self.output}; wait for it, or end it."
-                ) from None
+                )
             if restart:
                 for path in (self.ledger, self.answers, self.failed):
                     path.unlink(missing_ok=True)
@@ -138,6 +135,19 @@ class Beside:
 
     def _named(self, suffix: str) -> Path:
         return self.output.with_name(self.output.name + suffix)
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Lock a file until it is closed; False if another process has done so."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows, where nobody keeps others out
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def known(entries: list[Entry]) -> tuple[dict[int, Answered], dict[int, Sent]]:

@@ -89,7 +89,7 @@ def from_json_lines(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBat
 
 
 def from_parquet(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Rows of a Parquet file, each column with the type it has there."""
+    """Rows of a Parquet file, each column with the type it has there, categories as their names."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
@@ -126,10 +126,12 @@ def csv_columns(path: Path, separator: str) -> list[str]:
 
 def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
     """The columns of a Parquet file, and how many rows it has."""
+    import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        return file.schema_arrow, file.metadata.num_rows
+        fields = [_plain(field) for field in file.schema_arrow]
+        return pa.schema(fields), file.metadata.num_rows
 
 
 def _header(path: Path, separator: str) -> list[str]:
@@ -170,9 +172,18 @@ def _batch(
     import pyarrow as pa
 
     arrays = [c if isinstance(c, pa.Array) else pa.array(c, pa.string()) for c in cells]
+    arrays = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in arrays]
     none = pa.nulls(len(arrays[0]), pa.string())
     arrays.append(none if refused is None else pa.array(refused, pa.string()))
     return pa.RecordBatch.from_arrays(arrays, [*columns, REFUSED])
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """A column of categories as one of what they are."""
+    import pyarrow as pa
+
+    kind = field.type
+    return field.with_type(kind.value_type) if pa.types.is_dictionary(kind) else field
 
 
 class _Whole(dict[str, Any]):

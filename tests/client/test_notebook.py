@@ -26,7 +26,9 @@ def test_a_table_and_one_line_that_is_written_over(registry, tmp_path, monkeypat
     (tmp_path / "candidates.txt").write_text("NaCl\nFe2O3\n" * 1500)
     cells = CELLS.format(registry=registry.uri).split("---\n")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, timeout=None)
+    client = NotebookClient(
+        notebook, resources={"metadata": {"path": str(tmp_path)}}, timeout=None, startup_timeout=600
+    )
     client.execute()
     _, predicted, screened, lowest, _ = (cell.outputs for cell in notebook.cells)
     assert "<table" in predicted[0].data["text/html"]

@@ -47,6 +47,18 @@ def test_the_rows_are_those_of_predict_in_order_with_what_stood_beside_them(
     assert beside(tmp_path / "out.csv") == ["out.csv"]
 
 
+@pytest.mark.slow
+def test_the_same_on_parsl(client, registry, source, tmp_path, small_tasks, monkeypatch):
+    monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
+    client.screen(source, tmp_path / "processes.csv")
+    with (
+        EmbeddedEndpoint("parsl", workers=2, registry=registry.uri) as endpoint,
+        CompositionClient(endpoint=endpoint) as on_parsl,
+    ):
+        on_parsl.screen(source, tmp_path / "parsl.csv")
+    assert (tmp_path / "parsl.csv").read_bytes() == (tmp_path / "processes.csv").read_bytes()
+
+
 def test_each_kind_of_output_holds_the_same_and_only_what_is_kept(client, source, tmp_path):
     whole = rows_of_all = None
     client.screen(source, tmp_path / "all.csv")
