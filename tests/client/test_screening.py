@@ -15,10 +15,11 @@ from waiting import until
 from matminer_compute.client import (
     CompositionClient,
     EndpointUnavailable,
+    RegistryError,
 )
 from matminer_compute.client import run as runs
 from matminer_compute.endpoint import EmbeddedEndpoint
-from matminer_compute.model import promote
+from matminer_compute.model import TrainOptions, promote, train
 
 
 def test_the_rows_are_those_of_predict_in_order_with_what_stood_beside_them(
@@ -143,8 +144,6 @@ def two_versions(registry, tmp_path):
     """The registry's own, copied: 1 is Production, 2 is another."""
     import shutil
 
-    from matminer_compute.model import TrainOptions, train
-
     folder = tmp_path / "two"
     shutil.copytree(registry.folder, folder)
     uri = f"sqlite:///{folder / 'registry.db'}"
@@ -218,6 +217,21 @@ def test_of_two_endpoints_the_one_that_dies_gives_its_tasks_to_the_other(
             pytest.raises(EndpointUnavailable),
         ):
             neither.predict(["NaCl"])
+
+
+def test_an_endpoint_with_another_registry_is_found_out(
+    endpoint, source, tmp_path, small_tasks, monkeypatch
+):
+    monkeypatch.setenv("MATMINER_COMPUTE_CACHE", str(tmp_path / "cache"))
+    uri = f"sqlite:///{tmp_path / 'other' / 'registry.db'}"
+    train(TrainOptions(rows=60, n_estimators=4, folds=2), tracking_uri=uri)
+    promote(tracking_uri=uri)
+    with (
+        EmbeddedEndpoint("processes", workers=1, registry=uri) as other,
+        CompositionClient(endpoint=[endpoint, other]) as both,
+        pytest.raises(RegistryError, match=r"uses another registry\. Leave it out"),
+    ):
+        both.screen(source, tmp_path / "both.csv")
 
 
 def sleep_long():
