@@ -19,7 +19,8 @@ from .compiling import compiled, inner, read_only
 
 MOST_DIGITS = 15  # of an amount
 ZERO, NINE, A, Z, SMALL_A, SMALL_Z, END, OPEN, CLOSE, STOP = map(ord, "09AZaz\n().")
-C, H, I, N, O, P, S, T, V, SMALL_C, SMALL_R, SMALL_S = map(ord, "CHINOPSTVcrs")  # noqa: E741
+P, T, SMALL_C, SMALL_R, SMALL_S = map(ord, "PTcrs")
+CARBON, HYDROGEN, IODINE, OXYGEN, SULFUR, VANADIUM = map(ord, "CHIOSV")
 NOT_PLAIN = -1
 NONE, WITH_HYDROGEN, SURE = range(3)  # how far a stop is in doubt
 
@@ -44,9 +45,9 @@ def added(text: Any, at: int) -> int:
     here, after = text[at], text[at + 1]
     if here < A or is_small(after):  # nothing that begins with one of H, C, N, O, S
         return NONE
-    if here == C or (here == S and after == O):
+    if here == CARBON or (here == SULFUR and after == OXYGEN):
         return SURE
-    return NONE if here == S else WITH_HYDROGEN
+    return NONE if here == SULFUR else WITH_HYDROGEN
 
 
 @inner
@@ -82,11 +83,14 @@ def amount_at(text: Any, at: int) -> Any:
 def misleads(text: Any, at: int, in_bracket: bool) -> bool:
     """Whether a symbol of one letter may be part of something else: IV, (VI), OAc, OPr, OTs."""
     here, after, last = text[at], text[at + 1], text[at + 2]
-    if here == O and is_small(last):
+    if here == OXYGEN and is_small(last):
         if after == A:
             return bool(last == SMALL_C)
         return bool(last == (SMALL_R if after == P else SMALL_S) and after in (P, T))
-    return bool((here == I and after == V) or (in_bracket and here == V and after == I))
+    return bool(
+        (here == IODINE and after == VANADIUM)
+        or (in_bracket and here == VANADIUM and after == IODINE)
+    )
 
 
 @inner
@@ -127,7 +131,7 @@ def read_line(
             bracket = -1
         else:
             amounts[count] = amount
-            count, hydrogen = count + 1, hydrogen or here == H
+            count, hydrogen = count + 1, hydrogen or here == HYDROGEN
     for term in range(first, count):
         if not limits[1] <= amounts[term] <= limits[2]:
             return NOT_PLAIN
