@@ -407,7 +407,9 @@ COMMANDS = [
     ("model", "publish", "b.json", "--property", "gap", "--unit", "eV"),
     ("register", "--check", "-o", "b.json"),
     ("endpoint", "init", "x", "--bundle", "b.json"),
-    ("endpoint", "init", "x", "--bundle", "b.json", "--template", "local"),
+    ("endpoint", "init", "x", "--bundle", "b.json", "--site", "local"),
+    ("endpoint", "doctor"),
+    ("screen", "candidates.csv", "-o", "out.csv"),
 ]
 SECRETS = st.text(st.sampled_from("a1/?#[]@:%&= \"'\\{}"), max_size=6)
 
@@ -416,6 +418,7 @@ def shows_nothing_of(secret, run, arguments):
     """Run a command with a registry that nobody answers for, and a password in its address."""
     bundle = Bundle(functions={"f": RegisteredFunction(id="i", sha256="0", name="f")})
     bundle.save("b.json")
+    Path("candidates.csv").write_text("formula\nNaCl\n")
     shutil.rmtree("globus", ignore_errors=True)
     address = f"http://alice:s3cr3t{secret}s3cr3t@127.0.0.1:9"
     done = run(
@@ -434,7 +437,7 @@ def test_no_command_shows_a_password_that_makes_an_address_unreadable(run, argum
         assert "cannot be read" in output
 
 
-@pytest.mark.parametrize("arguments", COMMANDS[3:5] + COMMANDS[-2:], ids=" ".join)
+@pytest.mark.parametrize("arguments", COMMANDS[3:5] + COMMANDS[-4:-2], ids=" ".join)
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(secret=SECRETS)
 def test_no_command_shows_any_password(run, arguments, secret):
