@@ -207,6 +207,7 @@ class Dies:
 def test_of_two_endpoints_the_one_that_dies_gives_its_tasks_to_the_other(
     endpoint, registry, source, tmp_path, small_tasks, client
 ):
+    client.predict(["NaCl"])  # its workers are there, before this process has threads that load
     with EmbeddedEndpoint("threads", workers=1, registry=registry.uri) as other:
         with CompositionClient(endpoint=[Dies(other, 4), endpoint]) as both:
             both.screen(source, tmp_path / "both.csv")

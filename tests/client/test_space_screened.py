@@ -5,7 +5,8 @@ import json
 import pytest
 
 from matminer_compute.client import BundleError, PayloadTooLarge, Space
-from matminer_compute.client.calls import Calls, Wait
+from matminer_compute.client.calls import Calls
+from matminer_compute.client.driver import Driver
 from matminer_compute.functions import predict_composition, screen_space
 from matminer_compute.registration import Bundle, register
 
@@ -31,7 +32,15 @@ def calls(endpoint):
 
 
 def screened(calls, space, parts, **keep):
-    return calls.call("screen_space", [space.as_json(), parts], {"keep": keep}, Wait(None))
+    driver, said = Driver(), []
+    step = calls.call("screen_space", [space.as_json(), parts], {"keep": keep})
+    driver.start(step, lambda result, error: said.append((result, error)))
+    while not said:
+        driver.turn()
+    [(result, error)] = said
+    if error is not None:
+        raise error
+    return result
 
 
 def test_tasks_over_parts_find_what_predicting_every_formula_finds(

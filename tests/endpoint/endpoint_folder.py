@@ -1,11 +1,17 @@
 """An endpoint's folder as the agent takes it: by its own command and its own loader."""
 
 import json
+import sys
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner, Result
-from globus_compute_endpoint.cli import app
+
+with pytest.MonkeyPatch.context() as patch:
+    # It looks for its name there, and a process of pytest-xdist has none.
+    patch.setattr(sys, "argv", ["/globus-compute-endpoint"])
+    from globus_compute_endpoint.cli import app
 
 
 def render_user_config(name: str, chosen: dict[str, Any] | None = None) -> Result:

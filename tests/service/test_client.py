@@ -86,7 +86,7 @@ def test_no_request_is_over_the_limit_however_heavy_its_tasks(client, service):
 
 
 def test_a_result_over_the_limit_is_asked_for_in_halves(client, service, monkeypatch):
-    monkeypatch.setattr("matminer_compute.client.client._FEATURIZE_ROWS", 40_000)
+    monkeypatch.setattr("matminer_compute.client.served._FEATURIZE_ROWS", 40_000)
     formulas, before = (
         [f"Na{1 + i % 500}Cl{1 + i // 500}" for i in range(40_000)],
         set(service.tasks),

@@ -129,7 +129,7 @@ def test_a_refusal_half_way(service, path):
     assert command("-o", str(path)).returncode == 0
     whole = Bundle.load(path)
     assert half.functions.items() < whole.functions.items()
-    assert registered(service) == [200, 200, 403, 200, 200]
+    assert registered(service) == [200, 200, 403] + [200] * (len(whole.functions) - 2)
 
 
 @pytest.mark.parametrize(("status", "word"), [(429, "20 requests"), (500, "later"), (403, "login")])
