@@ -82,7 +82,6 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         self._own: list[ServiceEndpoint] = []
         self._bundle = loaded(bundle)
         self._calls = [self._calls_of(one, task_timeout) for one in endpoint]
-        self._served = Served(self._calls, model, self.version, chain, self._bundle)
         self._runs: weakref.WeakSet[Run[Any]] = weakref.WeakSet()
         self._background: Background | None = None
         self._lock = threading.Lock()
@@ -276,6 +275,10 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
     def __repr__(self) -> str:
         where = ", ".join(repr(calls.endpoint) for calls in self._calls)
         return f"CompositionClient({self.model!r}, {self.version!r}, on {where})"
+
+    @property
+    def _served(self) -> Served:
+        return Served(self._calls, self.model, str(self.version), self.chain, self._bundle)
 
     def _calls_of(self, endpoint: str | uuid.UUID | Endpoint, timeout: float | None) -> Calls:
         if isinstance(endpoint, str | uuid.UUID):
