@@ -44,6 +44,7 @@ class Charges:
         self.kinds = list(kinds)
         self._kind, self._values = self.kind.tolist(), self.electronegativity.tolist()
         self._balances: dict[tuple, Balance] = {}
+        self._brought: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def neutral(self, places: Any, amounts: Any) -> Any:
         """Whether compositions can be neutral: (n,) bool.
@@ -123,10 +124,15 @@ class Charges:
 
     def _charges(self, kind: int, amount: int) -> tuple[int, ...]:
         """What charges so many atoms of a kind can bring."""
-        states, mixed = self.kinds[kind]
-        if not mixed or not states:
-            return tuple(amount * state for state in states) if amount else (0,)
-        return sums_of(states, amount)
+        brought = self._brought.get((kind, amount))
+        if brought is None:
+            states, mixed = self.kinds[kind]
+            if mixed and states:
+                brought = sums_of(states, amount)
+            else:
+                brought = tuple(amount * state for state in states) if amount else (0,)
+            self._brought[kind, amount] = brought
+        return brought
 
     @staticmethod
     def _sums(charges: list[tuple], ids: Any, bound: int, sign: int) -> tuple[list[int], Any]:
