@@ -10,7 +10,7 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
+import re
 import subprocess
 import sys
 import time
@@ -75,6 +75,12 @@ def formulas_in(path: Path) -> list[str]:
     return [line.rpartition(",")[0] for line in lines]
 
 
+def peak_memory() -> int:
+    """Bytes that this process had at most; getrusage would count what its parent had before."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])
+
+
 def screen(source: Path, output: Path, workers: int, warm: Path) -> None:
     """As a process of its own: screen, and print what it took."""
     with EmbeddedEndpoint(workers=workers) as endpoint:
@@ -94,7 +100,7 @@ def screen(source: Path, output: Path, workers: int, warm: Path) -> None:
                 "seconds": seconds,
                 "rows": found.rows,
                 "busy": weighs.busy / workers / seconds,
-                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peak": peak_memory(),
                 "there": light.there / light.rows,
                 "back": light.back / light.rows,
                 "size": output.stat().st_size,

@@ -164,12 +164,14 @@ class Space:
     def _known_here(self, known: list[str], symbols: list[str], form: Form) -> str:
         """Those of the known compositions that could be candidates, as a worker looks them up."""
         place = {symbol: k for k, symbol in enumerate(symbols)}
+        required = set(form.required) if isinstance(form, Ratios) else set()
         found: set[str] = set()
         for formula, amounts in read(known):
             if amounts is None:
                 self.unread.append(formula)
                 continue
-            if not amounts.keys() <= place.keys() or len(amounts) > form.max_elements:
+            fits = form.min_elements <= len(amounts) <= form.max_elements
+            if not (fits and place.keys() >= amounts.keys() >= required):
                 continue
             divisor = math.lcm(*(amount.denominator for amount in amounts.values()))
             whole = {symbol: int(amounts[symbol] * divisor) for symbol in amounts}

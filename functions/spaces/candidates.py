@@ -116,11 +116,12 @@ class Candidates:
         for start in range(0, len(ranks), step):
             units = np.array(ranks[start : start + step], np.int64)
             choices = self._chosen(block, units // slices)
-            some = ratios[units[0] % slices :: slices]
+            some, which = ratios[(first := int(units[0]) % slices) :: slices], (block["of"], first)
             if self.charges:
-                choice, ratio = np.nonzero(self.charges.neutral_ratios(choices, some))
+                found = np.flatnonzero(self.charges.neutral_ratios(choices, some, which))
             else:
-                choice, ratio = np.divmod(np.arange(len(choices) * len(some)), len(some))
+                found = np.arange(len(choices) * len(some))
+            choice, ratio = np.divmod(found, len(some))
             rows = Rows(choices[choice], some[ratio], np.ones(len(choice), np.int64))
             yield self.known.without(rows, self.symbols) if self.known else rows
 

@@ -6,11 +6,11 @@ composition balance when the sets of the one and, negated, of the other have a b
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
+from .balance import Balance
 from .bits import distinct, packed, plus, sums_of
-
-MOST_LISTED = 128  # combinations of states of one choice of elements that are simply multiplied
 
 
 class Charges:
@@ -30,10 +30,6 @@ class Charges:
         self.states = [tuple(sorted(about["states"])) for about in elements.values()]
         many = [about["mixed"] and len(about["states"]) > 1 for about in elements.values()]
         self.mixed = np.array(many, bool)
-        self.counts = np.array([len(states) for states in self.states])
-        self.padded = np.zeros((len(self.states), max(1, self.counts.max())), np.float32)
-        for place, states in enumerate(self.states):
-            self.padded[place, : len(states)] = states
         # One more, above all, for what is absent.
         given = [about["electronegativity"] for about in elements.values()]
         values = [math.nan if value is None else value for value in given]
@@ -46,6 +42,9 @@ class Charges:
                 kind = (tuple(filter(fits, states)), bool(self.mixed[place]))
                 self.kind[sign, place] = kinds.setdefault(kind, len(kinds))
         self.kinds = list(kinds)
+        self._kind, self._values = self.kind.tolist(), self.electronegativity.tolist()
+        self._balances: dict[tuple, Balance] = {}
+        self._brought: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def neutral(self, places: Any, amounts: Any) -> Any:
         """Whether compositions can be neutral: (n,) bool.
@@ -71,46 +70,38 @@ class Charges:
             found[rows] = self._balance(kinds, amounts[rows])
         return found
 
-    def neutral_ratios(self, choices: Any, ratios: Any) -> Any:
-        """The same for every choice of elements (c, of) with every ratio (r, of): (c, r) bool."""
-        import numpy as np
+    def neutral_ratios(self, choices: Any, ratios: Any, which: tuple) -> Any:
+        """The same for every choice of elements (c, of) with every ratio (r, of): (c, r) bool.
 
-        found = np.zeros((len(choices), len(ratios)), bool)
-        counts = self.counts[choices]
-        listed = ~self.mixed[choices].any(axis=1) & (counts.prod(axis=1) <= MOST_LISTED)
-        if listed.any():
-            which = np.flatnonzero(listed)
-            owner, states = self._combinations(choices[which], counts[which])
-            row, ratio = np.nonzero(states @ ratios.T.astype(np.float32) == 0.0)
-            found[which[owner[row]], ratio] = True
-        if not listed.all():
-            rest = np.flatnonzero(~listed)
-            places = np.repeat(choices[rest], len(ratios), axis=0)
-            amounts = np.tile(ratios, (len(rest), 1))
-            found[rest] = self.neutral(places, amounts).reshape(len(rest), -1)
-        return found
-
-    def _combinations(self, choices: Any, counts: Any) -> tuple[Any, Any]:
-        """States (n, of) that choices (c, of) of elements may take, and whose (n,) they are.
-
-        ``counts`` (c, of) says how many states each element has.
+        ``which`` names the ratios, so that what was found out about them is found again.
         """
         import numpy as np
 
-        alike: dict[tuple[int, ...], list[int]] = {}
-        for row, pattern in enumerate(map(tuple, counts.tolist())):
-            alike.setdefault(pattern, []).append(row)
-        grids = {pattern: np.indices(pattern).reshape(len(pattern), -1).T for pattern in alike}
-        owner = np.concatenate([np.repeat(rows, len(grids[p])) for p, rows in alike.items()])
-        which = np.concatenate([np.tile(grids[p], (len(rows), 1)) for p, rows in alike.items()])
-        states = self.padded[choices[owner], which]
-        if not self.ordered or choices.shape[1] == 1:
-            return owner, states
-        values = self.electronegativity[choices[owner]]
-        cation = np.where(states > 0, values, -np.inf).max(axis=1)
-        anion = np.where(states < 0, values, np.inf).min(axis=1)
-        allowed = (cation < anion) & ~np.isnan(values).any(axis=1)
-        return owner[allowed], states[allowed]
+        if choices.shape[1] == 1:
+            return self.neutral(choices, np.ones_like(choices))[:, None]
+        if which not in self._balances:
+            most = max((abs(state) for states in self.states for state in states), default=0)
+            self._balances[which] = Balance(ratios, most)
+        balance = self._balances[which]
+        found = np.zeros((len(choices), len(ratios)), bool)
+        for row, choice in enumerate(choices.tolist()):
+            for kinds in self._kinds_of(choice):
+                found[row] |= balance.of(kinds, self._charges)
+        return found
+
+    def _kinds_of(self, choice: list[int]) -> Iterator[tuple[int, ...]]:
+        """The kinds of a choice of elements; if cations come first, for each cut behind them."""
+        if not self.ordered:
+            yield tuple(self._kind[0][place] for place in choice)
+            return
+        values = [self._values[place] for place in choice]
+        if any(value != value for value in values):
+            return
+        for first in range(1, len(choice) + 1):
+            if first == len(choice) or values[first - 1] < values[first]:
+                kinds = tuple(self._kind[1 + (k >= first)][p] for k, p in enumerate(choice))
+                if all(self.kinds[kind][0] for kind in kinds):
+                    yield kinds
 
     def _balance(self, kinds: Any, amounts: Any) -> Any:
         """Whether atoms of these kinds, (n, width) both, can balance: (n,) bool."""
@@ -133,10 +124,15 @@ class Charges:
 
     def _charges(self, kind: int, amount: int) -> tuple[int, ...]:
         """What charges so many atoms of a kind can bring."""
-        states, mixed = self.kinds[kind]
-        if not mixed or not states:
-            return tuple(amount * state for state in states) if amount else (0,)
-        return sums_of(states, amount)
+        brought = self._brought.get((kind, amount))
+        if brought is None:
+            states, mixed = self.kinds[kind]
+            if mixed and states:
+                brought = sums_of(states, amount)
+            else:
+                brought = tuple(amount * state for state in states) if amount else (0,)
+            self._brought[kind, amount] = brought
+        return brought
 
     @staticmethod
     def _sums(charges: list[tuple], ids: Any, bound: int, sign: int) -> tuple[list[int], Any]:

@@ -37,8 +37,16 @@ def combinations(n: int, of: int, ranks: Any) -> Any:
     ranks = np.array(ranks, np.int64)
     chosen = np.empty((len(ranks), of), np.int64)
     for place in range(of, 0, -1):
-        below = np.array([math.comb(number, place) for number in range(n + 1)], np.int64)
+        below = _binomials(n, place)
         number = np.searchsorted(below, ranks, side="right") - 1
         chosen[:, place - 1] = number
         ranks -= below[number]
     return chosen
+
+
+@functools.lru_cache(maxsize=256)
+def _binomials(n: int, of: int) -> Any:
+    """How many combinations of ``of`` numbers there are below each of 0 to n: (n + 1,)."""
+    import numpy as np
+
+    return np.array([math.comb(number, of) for number in range(n + 1)], np.int64)

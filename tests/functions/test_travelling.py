@@ -21,6 +21,7 @@ from mylab.needs_itself import by_full_name
 from mylab.units import as_kilojoules
 
 import matminer_compute.functions as ours
+from matminer_compute.client import Space
 from matminer_compute.functions import (
     featurize_composition,
     inspect_worker,
@@ -248,6 +249,14 @@ def test_both_steps_in_one_say_what_the_two_say(on_a_worker):
     apart = on_a_worker(job(predict, featurized))
     for key in ("values", "std", "rows", "rejected", "model", "featurizer", "property", "unit"):
         assert chained[key] == apart[key]
+
+
+def test_screen_space_runs_from_its_text_alone(on_a_worker):
+    space = Space.template("A2BX4", A=["K", "Sr"], B=["Ti", "Ni"], X=["O", "F"], neutral=True)
+    answer = on_a_worker(job(screen_space, space.as_json(), [0], keep={"all": True}))
+    predicted = on_a_worker(job(predict_composition, list(space)))
+    assert answer["formulas"] == ["K2NiF4", "Sr2TiO4"]
+    assert answer["values"] == predicted["values"]
 
 
 def test_inspect_worker_runs_from_its_text_alone(on_a_worker, registry):
