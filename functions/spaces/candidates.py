@@ -103,7 +103,7 @@ class Candidates:
         import numpy as np
 
         if self.charges:
-            rows = rows.take(np.flatnonzero(self.charges.neutral(rows.places, rows.amounts)))
+            rows = rows.take(np.flatnonzero(self.charges.neutral(rows.places, rows.reduced())))
         return self.known.without(rows, self.symbols) if self.known else rows
 
     def _of_ratios(self, block: dict, ranks: range) -> Iterator[Rows]:
