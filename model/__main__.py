@@ -15,7 +15,7 @@ import click
 
 from matminer_compute.errors import MatminerComputeError
 
-from .options import ESTIMATORS, MODEL_NAME, PRESETS, TrainOptions
+from .options import AGGREGATES, ESTIMATORS, MODEL_NAME, PRESETS, TrainOptions
 
 if TYPE_CHECKING:
     from .training import TrainedRun
@@ -50,7 +50,13 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
 @_option("--element-property-preset", "Element data of the features.", type=click.Choice(PRESETS))
 @_option("--estimator", "What to train.", type=click.Choice(ESTIMATORS))
 @_option("--n-estimators", "Trees, or rounds of boosting; 0 for the estimator's own.", type=int)
+@_option(
+    "--aggregate", "What a forest answers of its trees' answers.", type=click.Choice(AGGREGATES)
+)
+@_option("--max-features", "Share of the features that a split of a forest looks at.", type=float)
 @_option("--seed", "Random state of the estimator and of the folds.", type=int)
+@_option("--folds", "Folds of the cross-validation.", type=int)
+@_option("--judged-rows", "Enough rows to judge it by; 0 for all.", type=int)
 @_option("--name", "Registered name of the model.")
 @click.option(
     "--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and log which."
@@ -74,7 +80,10 @@ def _summary(run: TrainedRun) -> str:
     left_out = f" ({run.dropped} rows left out)" if run.dropped else ""
     return (
         f"{name} version {version}: MAE {mae:.4g}, RMSE {rmse:.4g} {run.unit}, R² {r2:.3f}, "
-        f"cross-validated on {run.rows:,} rows{left_out} in {sum(run.seconds.values()):.0f} s.\n"
+        f"trained on {run.rows:,} rows{left_out} in {sum(run.seconds.values()):.0f} s and "
+        "judged on rows kept out.\n"
+        f"90% intervals: {run.metrics['width_90']:.3g} {run.unit} wide in the mean; "
+        f"{run.metrics['coverage_90']:.1%} of rows kept out were inside.\n"
         f"Plots: {run.plots.removeprefix('file://')}\n"
         f"Next: matminer-compute model promote {version}{named}"
     )

@@ -60,6 +60,11 @@ class Featurizer:
         """Whether a worker needs matminer itself to run it."""
         return not set(self.configuration["featurizers"]) <= set(FEATURIZERS)
 
+    @property
+    def elements(self) -> int | None:
+        """Which feature is the number of elements; None if there is no such."""
+        return self.labels.index("0-norm") if "0-norm" in self.labels else None
+
     def featurize(self, formulas: Sequence[object]) -> Featurized:
         """Featurize formulas.
 

@@ -8,6 +8,8 @@ from matminer_compute.errors import TrainingError
 
 PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
 ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
+AGGREGATES = ("mean", "median")
+_FORESTS = ("random-forest", "extra-trees")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
 
 MODEL_NAME = "Matminer"
@@ -35,8 +37,12 @@ class TrainOptions:
         featurizers: matminer's composition featurizers, by class name, in order.
         estimator: one of ``ESTIMATORS``.
         n_estimators: trees, or rounds of boosting; 0 for the estimator's default.
+        aggregate: what a forest answers of its trees' answers, one of ``AGGREGATES``: the mean, as
+            scikit-learn, or the median, which is nearer in the mean and further off at worst.
+        max_features: share of the features that a split of a forest looks at, over 0 to 1.
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
+        judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all.
         name: registered name of the model.
         skip_bad_rows: leave out rows that cannot be used, and log which, instead of refusing.
     """
@@ -52,8 +58,11 @@ class TrainOptions:
     featurizers: tuple[str, ...] = FEATURIZERS
     estimator: str = "random-forest"
     n_estimators: int = 0
+    aggregate: str = "mean"
+    max_features: float = 1.0
     seed: int = 0
     folds: int = 5
+    judged_rows: int = 0
     name: str = MODEL_NAME
     skip_bad_rows: bool = False
 
@@ -67,7 +76,26 @@ class TrainOptions:
             raise TrainingError(
                 f"There is no estimator {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}."
             )
-        for name, least in (("rows", 0), ("n_estimators", 0), ("seed", 0), ("folds", 2)):
+        if self.aggregate not in AGGREGATES:
+            raise TrainingError(
+                f"There is no aggregate {self.aggregate!r}; choose one of {', '.join(AGGREGATES)}."
+            )
+        if self.estimator not in _FORESTS and (self.aggregate, self.max_features) != ("mean", 1.0):
+            raise TrainingError(
+                f"--aggregate and --max-features are of forests ({', '.join(_FORESTS)}); "
+                f"{self.estimator} has neither."
+            )
+        if not 0 < self.max_features <= 1:
+            raise TrainingError(
+                f"max_features must be over 0 and at most 1, not {self.max_features}."
+            )
+        for name, least in (
+            ("rows", 0),
+            ("n_estimators", 0),
+            ("seed", 0),
+            ("folds", 2),
+            ("judged_rows", 0),
+        ):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
         if self.seed >= 2**32:

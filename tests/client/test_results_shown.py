@@ -12,8 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
-from matminer_compute.client import CompositionClient, FileUnusable, PackageMissing
-from matminer_compute.client.results import Features, Predictions
+from matminer_compute.client import (
+    CompositionClient,
+    Features,
+    FileUnusable,
+    PackageMissing,
+    Predictions,
+)
 
 FORMULAS = ["NaCl", "Fe2O3", "not a formula", "CuSO4·5H2O", "Fe203", None, "Li0.5CoO2"]
 
