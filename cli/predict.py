@@ -104,23 +104,23 @@ def _show(predictions: "Predictions") -> None:
     columns = (
         Column("formula"),
         Column("value", in_full=title, digits=5),
+        Column("std", digits=3, yields=True),
         Column("lower", digits=4, yields=True),
         Column("upper", digits=4, yields=True),
-        Column("std", digits=3, yields=True),
+        Column("in_training", digits=5, yields=True),
         Column("rejected"),
         Column("outside", yields=True),
-        Column("in_training", digits=5, yields=True),
     )
     rows = [
         (
             row.formula,
             None if row.rejected else row.value,
+            row.std,
             row.lower,
             row.upper,
-            row.std,
+            row.in_training,
             row.rejected,
             row.outside,
-            row.in_training,
         )
         for row in predictions
     ]
