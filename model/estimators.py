@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,7 @@ class CrossValidation:
         mae_std: standard deviation of the folds' mean absolute errors, in the target's unit.
         std: standard deviation over the trees for each row, (n_rows,), in the target's unit; None
             for an estimator whose trees are no independent answers.
+        fit_seconds: what training one of the models took, in the mean.
     """
 
     predicted: np.ndarray
@@ -56,6 +58,7 @@ class CrossValidation:
     r2: float
     mae_std: float
     std: np.ndarray | None
+    fit_seconds: float
 
     def as_metrics(self) -> dict[str, float]:
         """The figures under the names they are logged by."""
@@ -157,6 +160,7 @@ def cross_validate(
     compositions: np.ndarray | None = None,
     enough: int = 0,
     on_fold: Callable[[int], Any] = lambda done: None,
+    on_last: Callable[[Pipeline, np.ndarray], Any] = lambda model, held_out: None,
 ) -> CrossValidation:
     """Predict rows by models trained on the other folds.
 
@@ -173,6 +177,7 @@ def cross_validate(
         compositions: (n_rows,), a key of each row's composition; by default its features are.
         enough: hold out no more folds once so many rows were predicted; 0: all of them.
         on_fold: called with the number of folds done, after each.
+        on_last: called with the last fold's model and (n_rows,) which rows it has not seen.
 
     Raises:
         TrainingError: there are fewer distinct compositions than folds.
@@ -191,10 +196,12 @@ def cross_validate(
         fold_of_group[held_out] = number
     fold = fold_of_group[group]
     predicted, spread = np.full((2, len(target)), np.nan)
-    errors = []
+    errors, seconds = [], []
     for number in range(folds):
         held_out = fold == number
+        started = time.perf_counter()
         model = fit(clone(pipeline), features[~held_out], target[~held_out])
+        seconds.append(time.perf_counter() - started)
         predicted[held_out], std = answers(model, features[held_out], aggregate)
         spread[held_out] = np.nan if std is None else std
         errors.append(mean_absolute_error(target[held_out], predicted[held_out]))
@@ -202,6 +209,7 @@ def cross_validate(
         judged = fold <= number
         if enough and judged.sum() >= enough:
             break
+    on_last(model, held_out)
     known, said = target[judged], predicted[judged]
     return CrossValidation(
         predicted=predicted,
@@ -212,6 +220,7 @@ def cross_validate(
         r2=float(r2_score(known, said)),
         mae_std=float(np.std(errors)),
         std=None if np.isnan(spread[judged]).any() else spread,
+        fit_seconds=float(np.mean(seconds)),
     )
 
 

@@ -73,7 +73,7 @@ class FlatForest:
         self, folder: str | os.PathLike[str], kernels: Any, aggregate: str = "mean"
     ) -> None:
         self._kernels = kernels
-        self._median = aggregate == "median"
+        self.aggregate = aggregate
         path = Path(folder)
         about = json.loads((path / "forest.json").read_text(encoding="utf-8"))
         if about["format"] != FOREST_FORMAT:
@@ -110,10 +110,10 @@ class FlatForest:
         def block(start: int) -> None:
             rows = order[start : start + BLOCK_ROWS]
             mean, std = np.zeros((2, len(rows)))
-            said = np.empty((len(self.roots) if self._median else 1, len(rows)))
+            said = np.empty((1 if self.aggregate == "mean" else len(self.roots), len(rows)))
             walked = self.nodes, self.values, self.roots, self.bits
             self._kernels.walk(*walked, x, rows, said, mean, std)
-            values[rows] = _median(said) if self._median else mean
+            values[rows] = mean if self.aggregate == "mean" else _median(said)
             spread[rows] = std
 
         starts = range(0, len(features), BLOCK_ROWS)
@@ -194,7 +194,7 @@ class SklearnRegressor:
         from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
         from sklearn.pipeline import Pipeline
 
-        self._median = aggregate == "median"
+        self.aggregate = aggregate
         self.pipeline = skops.io.load(path, trusted=trusted)
         steps = self.pipeline if isinstance(self.pipeline, Pipeline) else [self.pipeline]
         self.before = self.pipeline[:-1] if len(steps) > 1 else None
@@ -222,7 +222,7 @@ class SklearnRegressor:
             delta = value - mean
             mean += delta * (1.0 / (tree + 1))
             squares += delta * (value - mean)
-        values = _median(said) if self._median else total / len(self.trees)
+        values = total / len(self.trees) if self.aggregate == "mean" else _median(said)
         return values, np.sqrt(squares / len(self.trees))
 
 
