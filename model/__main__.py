@@ -82,16 +82,34 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
 @click.option(
     "--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and log which."
 )
+@click.option(
+    "--compare", is_flag=True, help="Judge all kinds of estimators side by side; register none."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def train(as_json: bool, **options: Any) -> None:
+def train(as_json: bool, compare: bool, **options: Any) -> None:
     """Train a model on compositions and register it with its featurizer; nothing is promoted."""
     checked = TrainOptions(**options)  # before two seconds of imports
+    if compare:
+        _compare(checked, as_json)
+        return
     from .training import train as train_now
 
     run = train_now(checked)
     for warning in run.warnings:
         click.echo(f"Warning: {warning}", err=True)
     click.echo(json.dumps(asdict(run), indent=2, allow_nan=False) if as_json else _summary(run))
+
+
+def _compare(options: TrainOptions, as_json: bool) -> None:
+    from .comparing import as_markdown, compare
+    from .progress import terminal_progress
+
+    with terminal_progress() as report:
+        comparison = compare(options, progress=report)
+    if as_json:
+        click.echo(json.dumps(asdict(comparison), indent=2, allow_nan=False))
+    else:
+        click.echo(as_markdown(comparison))
 
 
 def _summary(run: TrainedRun) -> str:

@@ -135,9 +135,7 @@ def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _
         "RMSE": float(root_mean_squared_error(known, values)),
         "R2": float(r2_score(known, values)),
     }
-    at = featurizer.elements
-    elements = None if at is None else features[:, at].astype(np.int64)
-    calibration = calibrate(values - known, std, elements, seed=0)
+    calibration = calibrate(values - known, std, featurizer.elements_of(features), seed=0)
     return _Judged(len(known), data.digest, metrics, calibration)
 
 

@@ -11,9 +11,11 @@ ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
 AGGREGATES = ("mean", "median")
 _FORESTS = ("random-forest", "extra-trees")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+WITH_ELEMENTS = (*FEATURIZERS, "ElementFraction")  # what a network does best with
 
 MODEL_NAME = "Matminer"
 USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
+_ENOUGH = 10_000
 _LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
@@ -43,7 +45,8 @@ class TrainOptions:
         max_features: share of the features that a split of a forest looks at, over 0 to 1.
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
-        judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all.
+        judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all, but
+            of a network, which takes as long to train as a hundred trees, ten thousand rows.
         name: registered name of the model.
         skip_bad_rows: leave out rows that cannot be used, and log which, instead of refusing.
     """
@@ -108,6 +111,11 @@ class TrainOptions:
     def size(self) -> int:
         """Trees, or rounds of boosting, that will be trained."""
         return self.n_estimators or _DEFAULT_SIZE[self.estimator]
+
+    @property
+    def enough(self) -> int:
+        """Rows that are enough to judge by; 0 for all."""
+        return self.judged_rows or (_ENOUGH if self.estimator == "network" else 0)
 
     def as_params(self) -> dict[str, str]:
         """The options as MLflow parameters: text, less those left empty."""

@@ -139,14 +139,25 @@ def _log_featurizer(featurizer: Featurizer) -> str:
     return str(info.model_id)
 
 
+def computed_with(pipeline: Any, folder: Path) -> dict[str, str]:
+    """Write what a worker computes with, as fast as this package can, into an existing folder.
+
+    Returns:
+        Files and folders by the names under which the model's code finds them.
+    """
+    if write_forest(pipeline, folder / "forest"):
+        kernels = copy_sources(KERNELS, folder)
+        return {"forest": str(folder / "forest"), "kernels": str(kernels)}
+    return {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
+
+
 def _artifacts(
     featurizer: Featurizer, pipeline: Any, calibration: Calibration | None, folder: Path
 ) -> dict[str, str]:
-    """The files that the model's code reads, by name."""
-    artifacts = {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
-    if write_forest(pipeline, folder / "forest"):
-        artifacts["forest"] = str(folder / "forest")
-        artifacts["kernels"] = str(copy_sources(KERNELS, folder))
+    """All that a version of the model has, by name: also what scikit-learn computes with."""
+    artifacts = computed_with(pipeline, folder)
+    if flavor.PIPELINE not in artifacts:
+        artifacts[flavor.PIPELINE] = str(dump_pipeline(pipeline, folder / "model.skops"))
     if calibration is not None:
         path = calibration.write(folder / "calibration.json", featurizer.elements)
         artifacts["calibration"] = str(path)

@@ -109,7 +109,7 @@ def train(
         report = progress or stack.enter_context(terminal_progress())
         report("reading the data", 0.0)
         unusable: dict[int, str] = {}
-        data = _load(options, unusable)
+        data = load_rows(options, unusable)
         client = stack.enter_context(connected(tracking_uri, create=True))
         refuse_moved(client)
         refuse_other_property(client, options.name, data.property_name, data.unit)
@@ -134,7 +134,7 @@ def _train(
     pipeline = pipeline_for(options)
     keys = composition_keys(featurizer.loaded, rows.formulas)
     judged = _judge(pipeline, rows, keys, options, report)
-    calibration = _calibrated(judged, rows, featurizer.elements, options.seed)
+    calibration = _calibrated(judged, rows, featurizer, options.seed)
     clock.lap("validate")
     report("training on all rows", 0.80)
     fit(pipeline, rows.features, rows.target)
@@ -180,7 +180,8 @@ def _train(
         )
 
 
-def _load(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
+def load_rows(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
+    """The rows that options ask for; those of a file that cannot be used go into ``unusable``."""
     data = load_data(
         options.data,
         formula_column=options.formula_column,
@@ -227,20 +228,20 @@ def _judge(
         seed=options.seed,
         aggregate=options.aggregate,
         compositions=keys,
-        enough=options.judged_rows,
+        enough=options.enough,
         on_fold=on_fold,
     )
 
 
 def _calibrated(
-    judged: CrossValidation, rows: _Rows, elements: int | None, seed: int
+    judged: CrossValidation, rows: _Rows, featurizer: Featurizer, seed: int
 ) -> Calibration:
     """Intervals, learned from the cross-validation's predictions: they cost no training more."""
     held_out = judged.judged
     return calibrate(
         (judged.predicted - rows.target)[held_out],
         None if judged.std is None else judged.std[held_out],
-        None if elements is None else rows.features[held_out, elements].astype(np.int64),
+        featurizer.elements_of(rows.features[held_out]),
         seed,
     )
 
