@@ -227,11 +227,11 @@ def _value(row: Row) -> str:
     """The value with its interval, or else its spread."""
     value = significant(row.value)
     if row.lower is not None and row.upper is not None:
-        return f"{value} ({significant(row.lower)} to {significant(row.upper)})"
+        return f"{value} [{significant(row.lower)}, {significant(row.upper)}]"
     return value if row.std is None else f"{value} ± {significant(row.std, 3)}"
 
 
 def _remark(row: Row) -> str:
     if row.outside:
-        return f", outside the training data: {row.outside}"
-    return "" if row.in_training is None else f", trained on as {significant(row.in_training)}"
+        return f" (outside the training data: {row.outside})"
+    return "" if row.in_training is None else f" (trained on as {significant(row.in_training)})"

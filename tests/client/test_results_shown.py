@@ -103,7 +103,7 @@ def test_an_answer_has_intervals_but_where_it_is_a_guess(predicted):
             assert row.lower < row.value < row.upper
         else:
             assert (row.lower, row.upper) == (None, None)
-    assert f"NaCl: {significant(predicted.values[0])} (" in repr(predicted)
+    assert f"NaCl: {significant(predicted.values[0])} [" in repr(predicted)
 
 
 def test_a_row_has_all_that_is_known_of_it(predictions):

@@ -286,8 +286,8 @@ def test_a_pipeline_trained_elsewhere_on_named_columns(own_registry, matrix, tmp
     np.testing.assert_array_equal(values, pipeline.predict(x))
 
 
-def test_a_model_on_element_fractions_trained_elsewhere(own_registry, monkeypatch, tmp_path):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", own_registry.uri)
+def test_a_model_on_element_fractions_trained_elsewhere(own_registry, tmp_path):
+    mlflow.set_tracking_uri(own_registry.uri)
     data = load_data().take(60)
     featurizer = build_featurizer("magpie", ("ElementFraction",), tmp_path)
     features, _, index, _ = featurizer.featurize(data.formulas)
@@ -305,9 +305,9 @@ def test_a_model_on_element_fractions_trained_elsewhere(own_registry, monkeypatc
 
 def test_a_featurizer_that_matminer_lacks(own_registry, tmp_path):
     path = _saved(Ridge().fit(np.eye(3), [1.0, 2.0, 3.0]), tmp_path)
-    about = {"property_name": "gap", "unit": "eV", "tracking_uri": own_registry.uri}
+    about = {"property_name": "gap", "unit": "eV", "name": "Gap"}
     with pytest.raises(TrainingError, match="no composition featurizer called 'Fractions'"):
-        publish_estimator(path, featurizers=("Fractions",), **about)
+        publish_estimator(path, featurizers=("Fractions",), tracking_uri=own_registry.uri, **about)
 
 
 def _overflown(x, y):
