@@ -11,7 +11,7 @@ import click
 
 from matminer_compute.errors import RegistryError
 from matminer_compute.functions.worker.address import public_address
-from matminer_compute.model.__main__ import train
+from matminer_compute.model.__main__ import featurizers_option, train
 
 from .commands import Commands
 from .terminal import Column, show
@@ -49,6 +49,7 @@ model.add_command(train)
     show_default=True,
     help="Preset of the features it was trained on.",
 )
+@featurizers_option
 @_JSON
 def publish(as_json: bool, skops_file: Path, **options: Any) -> None:
     """Register a fitted scikit-learn regressor from SKOPS_FILE, trained elsewhere."""

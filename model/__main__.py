@@ -15,7 +15,7 @@ import click
 
 from matminer_compute.errors import MatminerComputeError
 
-from .options import ESTIMATORS, MODEL_NAME, PRESETS, TrainOptions
+from .options import ESTIMATORS, FEATURIZERS, MODEL_NAME, PRESETS, TrainOptions
 
 if TYPE_CHECKING:
     from .training import TrainedRun
@@ -34,6 +34,26 @@ class _Sentence(click.Command):
             raise click.ClickException(str(error)) from error
 
 
+class _Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+#: Of training and of publishing what was trained elsewhere.
+featurizers_option = click.option(
+    "--featurizers",
+    type=_Names(),
+    metavar="NAME,...",
+    default=",".join(FEATURIZERS),
+    show_default=True,
+    help="matminer's composition featurizers, in order; ElementFraction is as fast as these.",
+)
+
+
 def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
     """A click option for the field of ``TrainOptions`` of the same name, with its default."""
     default = getattr(_DEFAULT, flag.removeprefix("--").replace("-", "_"))
@@ -48,6 +68,7 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
 @_option("--unit", "Unit of the property; known for a few columns.")
 @_option("--rows", "Train on this many rows of a fixed shuffle; 0 for all.", type=int)
 @_option("--element-property-preset", "Element data of the features.", type=click.Choice(PRESETS))
+@featurizers_option
 @_option("--estimator", "What to train.", type=click.Choice(ESTIMATORS))
 @_option("--n-estimators", "Trees, or rounds of boosting; 0 for the estimator's own.", type=int)
 @_option("--seed", "Random state of the estimator and of the folds.", type=int)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from matminer_compute.errors import TrainingError
 
 from .featurizer import Featurizer, build_featurizer
-from .options import FEATURIZERS, MODEL_NAME, check_name
+from .options import FEATURIZERS, MODEL_NAME, check_featurizers, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
 from .registry import connected, refuse_moved
 from .runs import active_run
@@ -55,6 +55,7 @@ def publish_estimator(
         if not text.strip():
             raise TrainingError(f"{label} is empty: say what the model predicts, and in what unit.")
     check_name(name)
+    check_featurizers(featurizers)
     pipeline = _as_pipeline(load_pipeline(Path(path)), Path(path))
     with connected(tracking_uri, create=True) as client, tempfile.TemporaryDirectory() as folder:
         refuse_moved(client)

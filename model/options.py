@@ -32,7 +32,8 @@ class TrainOptions:
         rows: train on this many rows of a fixed shuffle; 0 for all.
         held_out: formulas never to train on, as ``data`` writes them.
         element_property_preset: element data of matminer's ElementProperty, one of ``PRESETS``.
-        featurizers: matminer's composition featurizers, by class name, in order.
+        featurizers: matminer's composition featurizers, by class name, in order; the original's
+            four by default, beside which ``ElementFraction`` is computed as fast.
         estimator: one of ``ESTIMATORS``.
         n_estimators: trees, or rounds of boosting; 0 for the estimator's default.
         seed: random state of the estimator and of the cross-validation's folds.
@@ -72,6 +73,7 @@ class TrainOptions:
                 raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
         if self.seed >= 2**32:
             raise TrainingError(f"seed must be less than 2**32, not {self.seed}.")
+        check_featurizers(self.featurizers)
         check_name(self.name)
 
     @property
@@ -88,6 +90,15 @@ class TrainOptions:
             if text:
                 texts[field.name] = text
         return texts
+
+
+def check_featurizers(names: tuple[str, ...]) -> None:
+    """Raise TrainingError for no featurizers at all, and for one named twice."""
+    if not names:
+        raise TrainingError(f"featurizers is empty; the original's are {', '.join(FEATURIZERS)}.")
+    for name in names:
+        if names.count(name) > 1:
+            raise TrainingError(f"featurizers names {name} twice; name each once.")
 
 
 def check_name(name: str) -> None:

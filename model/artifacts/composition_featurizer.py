@@ -9,7 +9,7 @@ The features are those of matminer 0.10.1 (Ward et al., Comput. Mater. Sci. 152,
 same order and with the same bits, for any of the featurizers
 
     Stoichiometry()   ElementProperty.from_preset(preset)
-    ValenceOrbital(props=["frac"])   IonProperty(fast=True)
+    ValenceOrbital(props=["frac"])   IonProperty(fast=True)   ElementFraction()
 
 A configuration with any other matminer composition featurizer is computed by matminer itself.
 
@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-VECTORISED = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+VECTORISED = (  # as the kernel numbers them
+    *("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty"),
+    "ElementFraction",
+)
 NORMS = np.array([2.0, 3.0, 5.0, 7.0, 10.0])  # Stoichiometry's p, after the 0-norm
 COMPENSATED = sum([1.0, 1e100, 1.0, -1e100]) == 2.0  # from Python 3.12 on
 

@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from click.testing import CliRunner
 from mlflow import MlflowClient
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from matminer_compute.cli.model import publish
 from matminer_compute.errors import TrainingError
 from matminer_compute.model import TrainOptions, load_data, promote, publish_estimator, train
 from matminer_compute.model.digest import artifact_digest
@@ -281,6 +284,30 @@ def test_a_pipeline_trained_elsewhere_on_named_columns(own_registry, matrix, tmp
     loaded = mlflow.pyfunc.load_model("models:/Band Gap/1").unwrap_python_model()
     values, _ = loaded.regress(x.to_numpy())
     np.testing.assert_array_equal(values, pipeline.predict(x))
+
+
+def test_a_model_on_element_fractions_trained_elsewhere(own_registry, tmp_path):
+    mlflow.set_tracking_uri(own_registry.uri)
+    data = load_data().take(60)
+    featurizer = build_featurizer("magpie", ("ElementFraction",), tmp_path)
+    features, _, index, _ = featurizer.featurize(data.formulas)
+    pipeline = make_pipeline(SimpleImputer(), Ridge()).fit(features[index], data.target)
+    path = str(_saved(pipeline, tmp_path))
+    about = ["--property", "gap", "--unit", "eV", "--name", "Fractions"]
+    done = CliRunner().invoke(publish, [path, *about, "--featurizers", "ElementFraction"])
+    assert done.exit_code == 0, done.output
+    client = MlflowClient(own_registry.uri)
+    half = client.get_model_version("Fractions Featurizer", "1")
+    assert half.description == "118 features: ElementFraction, element data magpie."
+    requirements = client.get_model_version("Fractions", "1").tags["requirements"]
+    assert "matminer" not in json.loads(requirements)
+
+
+def test_a_featurizer_that_matminer_lacks(own_registry, tmp_path):
+    path = _saved(Ridge().fit(np.eye(3), [1.0, 2.0, 3.0]), tmp_path)
+    about = {"property_name": "gap", "unit": "eV", "name": "Gap"}
+    with pytest.raises(TrainingError, match="no composition featurizer called 'Fractions'"):
+        publish_estimator(path, featurizers=("Fractions",), tracking_uri=own_registry.uri, **about)
 
 
 def _overflown(x, y):
