@@ -49,6 +49,12 @@ model.add_command(train)
     show_default=True,
     help="Preset of the features it was trained on.",
 )
+@click.option(
+    "--calibrate",
+    "calibrate_on",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV of formulas and known values that it was not trained on, for errors and intervals.",
+)
 @featurizers_option
 @_JSON
 def publish(as_json: bool, skops_file: Path, **options: Any) -> None:

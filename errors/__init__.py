@@ -15,6 +15,7 @@
     │   ├── NoProductionVersion     nothing carries the alias, stage or number asked for
     │   └── ModelNotLoadable        a version exists, but cannot be used
     ├── FeatureSchemaMismatch       features of one featurizer given to a model trained on another
+    ├── IntervalMissing             the model has no interval of the level asked for
     ├── PayloadTooLarge             more than the service carries, raised before anything is sent
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
     ├── JournalError                a journal of a call cannot be written, read or taken up
@@ -38,6 +39,7 @@ __all__ = [
     "FeatureSchemaMismatch",
     "FileUnusable",
     "FunctionNotAllowed",
+    "IntervalMissing",
     "JournalError",
     "MatminerComputeError",
     "ModelNotLoadable",
@@ -103,6 +105,10 @@ class ModelNotLoadable(RegistryError):
 
 class FeatureSchemaMismatch(MatminerComputeError):
     """The features were not made by the featurizer that the model was trained with."""
+
+
+class IntervalMissing(MatminerComputeError):
+    """The model has intervals, but none of the level that was asked for."""
 
 
 class PayloadTooLarge(MatminerComputeError):

@@ -15,7 +15,7 @@ import click
 
 from matminer_compute.errors import MatminerComputeError
 
-from .options import ESTIMATORS, FEATURIZERS, MODEL_NAME, PRESETS, TrainOptions
+from .options import AGGREGATES, ESTIMATORS, FEATURIZERS, MODEL_NAME, PRESETS, TrainOptions
 
 if TYPE_CHECKING:
     from .training import TrainedRun
@@ -71,21 +71,45 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
 @featurizers_option
 @_option("--estimator", "What to train.", type=click.Choice(ESTIMATORS))
 @_option("--n-estimators", "Trees, or rounds of boosting; 0 for the estimator's own.", type=int)
+@_option(
+    "--aggregate", "What a forest answers of its trees' answers.", type=click.Choice(AGGREGATES)
+)
+@_option("--max-features", "Share of the features that a split of a forest looks at.", type=float)
 @_option("--seed", "Random state of the estimator and of the folds.", type=int)
+@_option("--folds", "Folds of the cross-validation.", type=int)
+@_option("--judged-rows", "Enough rows to judge it by; 0 for all.", type=int)
 @_option("--name", "Registered name of the model.")
 @click.option(
     "--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and log which."
 )
+@click.option(
+    "--compare", is_flag=True, help="Judge all kinds of estimators side by side; register none."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def train(as_json: bool, **options: Any) -> None:
+def train(as_json: bool, compare: bool, **options: Any) -> None:
     """Train a model on compositions and register it with its featurizer; nothing is promoted."""
     checked = TrainOptions(**options)  # before two seconds of imports
+    if compare:
+        _compare(checked, as_json)
+        return
     from .training import train as train_now
 
     run = train_now(checked)
     for warning in run.warnings:
         click.echo(f"Warning: {warning}", err=True)
     click.echo(json.dumps(asdict(run), indent=2, allow_nan=False) if as_json else _summary(run))
+
+
+def _compare(options: TrainOptions, as_json: bool) -> None:
+    from .comparing import as_markdown, compare
+    from .progress import terminal_progress
+
+    with terminal_progress() as report:
+        comparison = compare(options, progress=report)
+    if as_json:
+        click.echo(json.dumps(asdict(comparison), indent=2, allow_nan=False))
+    else:
+        click.echo(as_markdown(comparison))
 
 
 def _summary(run: TrainedRun) -> str:
@@ -95,7 +119,10 @@ def _summary(run: TrainedRun) -> str:
     left_out = f" ({run.dropped} rows left out)" if run.dropped else ""
     return (
         f"{name} version {version}: MAE {mae:.4g}, RMSE {rmse:.4g} {run.unit}, R² {r2:.3f}, "
-        f"cross-validated on {run.rows:,} rows{left_out} in {sum(run.seconds.values()):.0f} s.\n"
+        f"trained on {run.rows:,} rows{left_out} in {sum(run.seconds.values()):.0f} s and "
+        "judged on rows kept out.\n"
+        f"90% intervals: {run.metrics['width_90']:.3g} {run.unit} wide in the mean; "
+        f"{run.metrics['coverage_90']:.1%} of rows kept out were inside.\n"
         f"Plots: {run.plots.removeprefix('file://')}\n"
         f"Next: matminer-compute model promote {version}{named}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,21 @@ import mlflow
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from matminer_compute.errors import TrainingError
 
+from .estimators import answers
 from .featurizer import Featurizer, build_featurizer
+from .intervals import Calibration, calibrate
 from .options import FEATURIZERS, MODEL_NAME, check_featurizers, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
 from .registry import connected, refuse_moved
 from .runs import active_run
 from .serialize import load_pipeline
+from .training_data import TrainingData, load_data, unusable_rows
 from .versions import refuse_other_property
 
 
@@ -32,6 +37,7 @@ def publish_estimator(
     name: str = MODEL_NAME,
     element_property_preset: str = "magpie",
     featurizers: tuple[str, ...] = FEATURIZERS,
+    calibrate_on: str | Path | None = None,
     tracking_uri: str | None = None,
 ) -> Published:
     """Register a fitted regressor from a skops file, with the featurizer it was trained on.
@@ -44,11 +50,15 @@ def publish_estimator(
         name: registered name for it.
         element_property_preset: preset of the features it was trained on.
         featurizers: featurizers of the features it was trained on, in order.
+        calibrate_on: a CSV with a column ``formula`` and one of known values, of rows that it was
+            **not** trained on: it is judged by them, and its intervals are learned from them.
+            Without it, it has neither metrics nor intervals.
         tracking_uri: the registry; by default where ``MLFLOW_TRACKING_URI`` points.
 
     Raises:
-        TrainingError: the file cannot be trusted or read, or what it holds does not take the
-            featurizer's columns. Nothing was published.
+        TrainingError: the file cannot be trusted or read, what it holds does not take the
+            featurizer's columns, or the rows to calibrate it by cannot be used. Nothing was
+            published.
         RegistryUnreachable: the registry does not answer.
     """
     for label, text in (("property_name", property_name), ("unit", unit), ("name", name)):
@@ -62,10 +72,15 @@ def publish_estimator(
         refuse_other_property(client, name, property_name, unit)
         featurizer = build_featurizer(element_property_preset, featurizers, Path(folder))
         _check_fits(pipeline, featurizer)
+        judged = None
+        if calibrate_on is not None:
+            data = load_data(str(calibrate_on), property_name=property_name, unit=unit)
+            judged = _judged(pipeline, featurizer, data)
         estimator = type(pipeline[-1]).__name__
         about = (
             f"Predicts the {property_name.replace('_', ' ')} ({unit}) of a composition, by a "
-            f"{estimator} trained elsewhere ({Path(path).name}); its errors are not known here."
+            f"{estimator} trained elsewhere ({Path(path).name}); its errors "
+            + ("are not known here." if judged is None else judged.sentence(unit))
         )
         with active_run(client, f"{name}: {estimator}, published", about) as run:
             mlflow.log_params(
@@ -78,6 +93,9 @@ def publish_estimator(
             )
             mlflow.set_tags({"property": property_name, "unit": unit})
             mlflow.log_dict({"labels": featurizer.labels}, "features.json")
+            if judged is not None:
+                mlflow.log_metrics(judged.metrics | judged.calibration.as_metrics())
+                mlflow.set_tag("data_digest", judged.digest)
             return publish_pair(
                 client,
                 featurizer,
@@ -87,7 +105,38 @@ def publish_estimator(
                 unit=unit,
                 name=name,
                 description=about,
+                calibration=judged.calibration if judged else None,
             )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """How well a published model does on rows that it was not trained on."""
+
+    rows: int
+    digest: str
+    metrics: dict[str, float]
+    calibration: Calibration
+
+    def sentence(self, unit: str) -> str:
+        mae = self.metrics["MAE"]
+        return f"on {self.rows:,} rows that it was not trained on: **MAE {mae:.4g} {unit}**."
+
+
+def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _Judged:
+    features, rows, index, rejected = featurizer.featurize(data.formulas)
+    if rejected:
+        numbered = {int(data.frame.index[at]): why for at, why in rejected.items()}
+        raise unusable_rows(data.source, numbered)
+    features, known = features[index], data.target[rows]
+    values, std = answers(pipeline, features, "mean")
+    metrics = {
+        "MAE": float(mean_absolute_error(known, values)),
+        "RMSE": float(root_mean_squared_error(known, values)),
+        "R2": float(r2_score(known, values)),
+    }
+    calibration = calibrate(values - known, std, featurizer.elements_of(features), seed=0)
+    return _Judged(len(known), data.digest, metrics, calibration)
 
 
 def _as_pipeline(estimator: Any, path: Path) -> Pipeline:

@@ -61,6 +61,15 @@ class Featurizer:
         """Whether a worker needs matminer itself to run it."""
         return not set(self.configuration["featurizers"]) <= set(VECTORISED)
 
+    @property
+    def elements(self) -> int | None:
+        """Which feature is the number of elements; None if there is no such."""
+        return self.labels.index("0-norm") if "0-norm" in self.labels else None
+
+    def elements_of(self, features: np.ndarray) -> np.ndarray | None:
+        """The number of elements of each row of features, int64 (n_rows,); None if unknown."""
+        return None if self.elements is None else features[:, self.elements].astype(np.int64)
+
     def featurize(self, formulas: Sequence[object]) -> Featurized:
         """Featurize formulas.
 

@@ -8,10 +8,14 @@ from matminer_compute.errors import TrainingError
 
 PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
 ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
+AGGREGATES = ("mean", "median")
+_FORESTS = ("random-forest", "extra-trees")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+WITH_ELEMENTS = (*FEATURIZERS, "ElementFraction")  # what a network does best with
 
 MODEL_NAME = "Matminer"
 USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
+_ENOUGH = 10_000
 _LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
@@ -36,8 +40,13 @@ class TrainOptions:
             four by default, beside which ``ElementFraction`` is computed as fast.
         estimator: one of ``ESTIMATORS``.
         n_estimators: trees, or rounds of boosting; 0 for the estimator's default.
+        aggregate: what a forest answers of its trees' answers, one of ``AGGREGATES``: the mean, as
+            scikit-learn, or the median, which is nearer in the mean and further off at worst.
+        max_features: share of the features that a split of a forest looks at, over 0 to 1.
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
+        judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all, but
+            of a network, which takes as long to train as a hundred trees, ten thousand rows.
         name: registered name of the model.
         skip_bad_rows: leave out rows that cannot be used, and log which, instead of refusing.
     """
@@ -53,8 +62,11 @@ class TrainOptions:
     featurizers: tuple[str, ...] = FEATURIZERS
     estimator: str = "random-forest"
     n_estimators: int = 0
+    aggregate: str = "mean"
+    max_features: float = 1.0
     seed: int = 0
     folds: int = 5
+    judged_rows: int = 0
     name: str = MODEL_NAME
     skip_bad_rows: bool = False
 
@@ -68,7 +80,26 @@ class TrainOptions:
             raise TrainingError(
                 f"There is no estimator {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}."
             )
-        for name, least in (("rows", 0), ("n_estimators", 0), ("seed", 0), ("folds", 2)):
+        if self.aggregate not in AGGREGATES:
+            raise TrainingError(
+                f"There is no aggregate {self.aggregate!r}; choose one of {', '.join(AGGREGATES)}."
+            )
+        if self.estimator not in _FORESTS and (self.aggregate, self.max_features) != ("mean", 1.0):
+            raise TrainingError(
+                f"--aggregate and --max-features are of forests ({', '.join(_FORESTS)}); "
+                f"{self.estimator} has neither."
+            )
+        if not 0 < self.max_features <= 1:
+            raise TrainingError(
+                f"max_features must be over 0 and at most 1, not {self.max_features}."
+            )
+        for name, least in (
+            ("rows", 0),
+            ("n_estimators", 0),
+            ("seed", 0),
+            ("folds", 2),
+            ("judged_rows", 0),
+        ):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
         if self.seed >= 2**32:
@@ -80,6 +111,11 @@ class TrainOptions:
     def size(self) -> int:
         """Trees, or rounds of boosting, that will be trained."""
         return self.n_estimators or _DEFAULT_SIZE[self.estimator]
+
+    @property
+    def enough(self) -> int:
+        """Rows that are enough to judge by; 0 for all."""
+        return self.judged_rows or (_ENOUGH if self.estimator == "network" else 0)
 
     def as_params(self) -> dict[str, str]:
         """The options as MLflow parameters: text, less those left empty."""

@@ -21,11 +21,13 @@ from . import flavor
 from .digest import artifact_digest
 from .featurizer import KERNELS, Featurizer, copy_sources
 from .forest import TRUSTED_TYPES, write_forest
+from .intervals import Calibration
 from .options import featurizer_name
 from .requirements import featurizer_requirements, model_requirements, trained_with
 from .serialize import dump_pipeline
 
 REGRESSOR_CODE = Path(__file__).parent / "artifacts" / "regressor.py"
+UNCALIBRATED = "it was published without rows to learn intervals from (model publish --calibrate)"
 EXAMPLE_FORMULAS = ["NaCl", "Fe2O3", "Li0.5CoO2"]
 
 
@@ -60,6 +62,8 @@ def publish_pair(
     unit: str,
     name: str,
     description: str,
+    aggregate: str = "mean",
+    calibration: Calibration | None,
 ) -> Published:
     """Log both artifacts in the active run and register a version of each, complete with tags.
 
@@ -75,6 +79,8 @@ def publish_pair(
         unit: in which unit.
         name: registered name of the model.
         description: of the model's version, in Markdown.
+        aggregate: ``mean`` or ``median`` over a forest's trees.
+        calibration: what makes its intervals; None: it has none.
     """
     other_name = featurizer_name(name)
     logged = _log_featurizer(featurizer)
@@ -92,7 +98,9 @@ def publish_pair(
         f"{featurizer.configuration['element_property_preset']}.",
     )
     with tempfile.TemporaryDirectory() as folder:
-        logged = _log_model(featurizer, pipeline, property_name, unit, Path(folder))
+        artifacts = _artifacts(featurizer, pipeline, calibration, Path(folder))
+        about = {"property": property_name, "unit": unit, "aggregate": aggregate}
+        logged = _log_model(featurizer, artifacts, about)
     tags = {
         "schema": featurizer.schema,
         "digest": _stored_digest(logged),
@@ -131,13 +139,32 @@ def _log_featurizer(featurizer: Featurizer) -> str:
     return str(info.model_id)
 
 
-def _log_model(
-    featurizer: Featurizer, pipeline: Any, property_name: str, unit: str, folder: Path
-) -> str:
-    artifacts = {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
+def computed_with(pipeline: Any, folder: Path) -> dict[str, str]:
+    """Write what a worker computes with, as fast as this package can, into an existing folder.
+
+    Returns:
+        Files and folders by the names under which the model's code finds them.
+    """
     if write_forest(pipeline, folder / "forest"):
-        artifacts["forest"] = str(folder / "forest")
-        artifacts["kernels"] = str(copy_sources(KERNELS, folder))
+        kernels = copy_sources(KERNELS, folder)
+        return {"forest": str(folder / "forest"), "kernels": str(kernels)}
+    return {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
+
+
+def _artifacts(
+    featurizer: Featurizer, pipeline: Any, calibration: Calibration | None, folder: Path
+) -> dict[str, str]:
+    """All that a version of the model has, by name: also what scikit-learn computes with."""
+    artifacts = computed_with(pipeline, folder)
+    if flavor.PIPELINE not in artifacts:
+        artifacts[flavor.PIPELINE] = str(dump_pipeline(pipeline, folder / "model.skops"))
+    if calibration is not None:
+        path = calibration.write(folder / "calibration.json", featurizer.elements)
+        artifacts["calibration"] = str(path)
+    return artifacts
+
+
+def _log_model(featurizer: Featurizer, artifacts: dict[str, str], about: dict[str, str]) -> str:
     info = Model.log(
         None,
         flavor,
@@ -146,12 +173,12 @@ def _log_model(
         code=REGRESSOR_CODE,
         artifacts=artifacts,
         configuration={
-            "property": property_name,
-            "unit": unit,
+            **about,
             "skops_trusted_types": list(TRUSTED_TYPES),
+            "no_interval": "" if "calibration" in artifacts else UNCALIBRATED,
         },
         requirements=model_requirements(featurizer.needs_matminer),
-        signature=_model_signature(featurizer.labels, property_name),
+        signature=_model_signature(featurizer.labels, about["property"]),
         input_example=_example_features(featurizer),
         skops_trusted_types=list(TRUSTED_TYPES),
         validate_serving_input=False,
