@@ -142,6 +142,7 @@ def cross_validate(
     folds: int,
     seed: int,
     on_fold: Callable[[int], Any] = lambda done: None,
+    on_last: Callable[[Pipeline, np.ndarray], Any] = lambda model, held_out: None,
 ) -> CrossValidation:
     """Predict every row by models trained on the other folds.
 
@@ -155,6 +156,7 @@ def cross_validate(
         folds: number of folds.
         seed: random state of the shuffle.
         on_fold: called with the number of folds done, after each.
+        on_last: called with the last fold's model and (n_rows,) which rows it has not seen.
 
     Raises:
         TrainingError: there are fewer distinct rows of features than folds.
@@ -179,6 +181,7 @@ def cross_validate(
         spread[held_out] = _spread(model, features[held_out])
         errors.append(mean_absolute_error(target[held_out], predicted[held_out]))
         on_fold(number + 1)
+    on_last(model, held_out)
     return CrossValidation(
         predicted=predicted,
         fold=fold,

@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from matminer_compute.errors import TrainingError
 
+from .card.making import of_published
+from .card.store import log_card
 from .featurizer import Featurizer, build_featurizer
 from .options import FEATURIZERS, MODEL_NAME, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
@@ -77,7 +79,7 @@ def publish_estimator(
             )
             mlflow.set_tags({"property": property_name, "unit": unit})
             mlflow.log_dict({"labels": featurizer.labels}, "features.json")
-            return publish_pair(
+            published = publish_pair(
                 client,
                 featurizer,
                 pipeline,
@@ -87,6 +89,8 @@ def publish_estimator(
                 name=name,
                 description=about,
             )
+            log_card(of_published(published, featurizer, estimator, property_name, unit))
+            return published
 
 
 def _as_pipeline(estimator: Any, path: Path) -> Pipeline:

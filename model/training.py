@@ -16,6 +16,10 @@ from mlflow import MlflowClient
 from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
+from .card.importance import importance
+from .card.making import of_training
+from .card.record import Features
+from .card.store import log_card
 from .domain import with_domain
 from .estimators import CrossValidation, cross_validate, fit, make_pipeline
 from .featurizer import Featurizer, build_featurizer
@@ -127,7 +131,7 @@ def _train(
     featurizer = with_domain(featurizer, data.formulas, folder)
     clock.lap("featurize")
     pipeline = make_pipeline(options.estimator, options.size, options.seed)
-    judged = _judge(pipeline, matrix, options, report)
+    judged, features = _judge(pipeline, matrix, featurizer.labels, options, report)
     clock.lap("validate")
     report("training on all rows", 0.80)
     fit(pipeline, matrix.features, matrix.target)
@@ -151,6 +155,18 @@ def _train(
             unit=data.unit,
             name=options.name,
             description=about,
+        )
+        log_card(
+            of_training(
+                published,
+                options,
+                data,
+                featurizer,
+                (matrix.features, matrix.target),
+                judged,
+                features,
+                left_out=len(unusable),
+            )
         )
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
@@ -201,16 +217,29 @@ def _featurize(
 
 
 def _judge(
-    pipeline: Any, matrix: _Matrix, options: TrainOptions, report: Report
-) -> CrossValidation:
+    pipeline: Any, matrix: _Matrix, labels: list[str], options: TrainOptions, report: Report
+) -> tuple[CrossValidation, Features]:
+    """The cross-validation, and what its last model goes by."""
+
     def on_fold(done: int) -> None:
         report(f"cross-validating, {done} of {options.folds} folds", 0.1 + 0.7 * done / folds)
 
-    folds = options.folds
+    def on_last(model: Any, held_out: np.ndarray) -> None:
+        unseen = matrix.features[held_out], matrix.target[held_out]
+        found.append(importance(model.predict, *unseen, labels, options.seed))
+
+    folds, found = options.folds, list[Features]()
     report("cross-validating", 0.1)
-    return cross_validate(
-        pipeline, matrix.features, matrix.target, folds=folds, seed=options.seed, on_fold=on_fold
+    judged = cross_validate(
+        pipeline,
+        matrix.features,
+        matrix.target,
+        folds=folds,
+        seed=options.seed,
+        on_fold=on_fold,
+        on_last=on_last,
     )
+    return judged, found[0]
 
 
 def _description(
