@@ -207,6 +207,19 @@ class Card(_Part):
         """One line that names it among others."""
         return f"{self.name} version {self.version}: {self.quantity()} from composition"
 
+    def abstract(self) -> str:
+        """What it is, how good, and trained on what, in plain sentences."""
+        unit = f" ({self.unit})" if self.unit else ""
+        said = [f"Predicts the {self.quantity()}{unit} of a chemical composition."]
+        if self.protocol is not None:
+            said.append(f"Estimator: {self.protocol.estimator} on matminer's features.")
+        if self.data is not None and self.data.rows is not None:
+            said.append(f"Trained on {self.data.rows:,} rows of {self.data.source}.")
+        if self.errors is not None:
+            mae = f"{self.errors.overall.mae:.3g} {self.unit}".strip()
+            said.append(f"Mean absolute error on compositions kept out of training: {mae}.")
+        return " ".join(said)
+
 
 def read_card(text: str, where: str) -> Card:
     """Read a stored card.

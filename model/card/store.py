@@ -79,7 +79,9 @@ def find(
         run = _run_of(client, found.run_id)
         files = {} if run is None else _files(client, run.info.run_id, Path(folder))
         if FILE in files:
-            card = read_card(files[FILE].read_text(encoding="utf-8"), str(found))
+            card = read_card(
+                files[FILE].read_text(encoding="utf-8"), f"{name!r} version {found.number}"
+            )
         else:
             card = _of_registry(client, found, run)
         plots = {
