@@ -80,6 +80,12 @@ class Author(_Part):
         return f"{self.family}, {self.given}"
 
 
+def _somebody(authors: tuple[Author, ...]) -> tuple[Author, ...]:
+    if not authors:
+        raise ValueError("is empty: name whoever made the model")
+    return authors
+
+
 class Contributor(Author):
     """A person who is no author, and what they did."""
 
@@ -103,7 +109,7 @@ class Authors(_Part):
         garden_endpoints: numbers that Garden gave to the endpoints that answer.
     """
 
-    authors: Annotated[tuple[Author, ...], Field(min_length=1)]
+    authors: Annotated[tuple[Author, ...], AfterValidator(_somebody)]
     contributors: tuple[Contributor, ...] = ()
     publisher: Text
     year: Annotated[str, BeforeValidator(_text), Field(pattern=r"^[0-9]{4}$")]

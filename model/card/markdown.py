@@ -78,8 +78,12 @@ def cited(card: Card, authors: Authors | None) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """Foreign text on one line, with what Markdown would take for markup escaped."""
-    seen = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
-    return _MARKUP.sub(lambda found: f"\\{found[0]}", seen)
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", _seen(text))
+
+
+def _seen(text: str) -> str:
+    """Text on one line, with what cannot be seen, or turns the line around, written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
 def _errors(card: Card) -> str:
@@ -219,9 +223,8 @@ def _versions(card: Card) -> list[tuple[str, str]]:
 
 
 def _use(card: Card) -> str:
-    name = shlex.quote(" ".join(card.name.split()))
-    command = f"matminer-compute predict NaCl --model {name} --version {card.version}"
-    return f"    {command}"
+    name = _seen(shlex.quote(card.name))
+    return f"    matminer-compute predict NaCl --model {name} --version {card.version}"
 
 
 def _day(card: Card) -> str:
