@@ -107,7 +107,7 @@ def _runs(some: Sequence[str], symbols: Sequence[str]) -> list[str]:
     place = {symbol: at for at, symbol in enumerate(symbols)}
     runs: list[list[str]] = []
     for symbol in some:
-        if runs and place.get(symbol, -1) == place.get(runs[-1][-1], -2) + 1:
+        if runs and symbol in place and place.get(runs[-1][-1]) == place[symbol] - 1:
             runs[-1].append(symbol)
         else:
             runs.append([symbol])

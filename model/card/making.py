@@ -25,6 +25,7 @@ from .record import Card, Data, Domain, Errors, Features, Figures, Intervals, Pr
 
 Floats = npt.NDArray[np.float64]
 
+_ROWS_OF_R2 = 10  # fewer give any number from 1 to far below 0
 _ELEMENTS = "0-norm"  # Stoichiometry's name of the number of elements
 
 
@@ -190,9 +191,10 @@ def _domain(featurizer: Featurizer) -> Domain | None:
 
 def _figures(target: Floats, predicted: Floats) -> Figures:
     """Figures of some rows, at least one."""
+    enough = len(target) >= _ROWS_OF_R2
     return Figures(
         rows=len(target),
         mae=float(mean_absolute_error(target, predicted)),
         rmse=float(root_mean_squared_error(target, predicted)),
-        r2=float(r2_score(target, predicted)) if np.ptp(target) > 0 else None,
+        r2=float(r2_score(target, predicted)) if enough and np.ptp(target) > 0 else None,
     )

@@ -118,19 +118,17 @@ def _intervals(card: Card) -> str:
         return "None: a value comes without `lower` and `upper`."
     coverage, width = card.intervals.coverage, card.intervals.width
     groups = dict.fromkeys(group for level in coverage.values() for group in level)
-    some = sorted(groups, key=lambda group: (group != "all", len(group), group))
-    headings = ["interval", *("all rows" if g == "all" else f"{g} el." for g in some), "mean width"]
+    headings = ["elements", *(f"{float(level):.0%}" for level in coverage)]
     table = [
-        [
-            f"{float(level):.0%}",
-            *(_percent(shares.get(group)) for group in some),
-            f"{_number(width.get(level))} {plain(card.unit)}".strip(),
-        ]
-        for level, shares in coverage.items()
+        [group, *(_percent(shares.get(group)) for shares in coverage.values())]
+        for group in sorted(groups, key=lambda group: (group != "all", len(group), group))
     ]
+    table.append(["mean width", *(_number(width.get(level)) for level in coverage)])
+    unit = plain(card.unit) or "its unit"
     return (
-        "The share of rows that lay inside, of all and by number of elements, judged by rows other "
-        f"than those that the intervals were calibrated on:\n\n{_table(headings, table)}"
+        "The share of rows that lay inside their interval, for each interval that can be asked "
+        "for, judged by rows other than those it was calibrated on; and the mean width in "
+        f"{unit}:\n\n{_table(headings, table)}"
     )
 
 

@@ -74,7 +74,7 @@ class Figures(_Part):
         rows: judged; None if unknown.
         mae: mean absolute error, in the model's unit.
         rmse: root mean squared error, in the model's unit.
-        r2: coefficient of determination; None where all values are the same.
+        r2: coefficient of determination; None for few rows, or where all values are the same.
     """
 
     rows: int | None = None

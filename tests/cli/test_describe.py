@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from mlflow import MlflowClient
 
 from matminer_compute.registration import Bundle, register
 
-EXAMPLE = str(Path(__file__).parents[2] / "docs" / "authors.yaml")
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENTED = (DOCS / "describe.md").read_text(encoding="utf-8")
+EXAMPLE = str(DOCS / "authors.yaml")
 PHONE, DESK = 390, 1200
 
 
@@ -94,6 +97,18 @@ def test_repositories_take_what_is_made_for_them(run, bundle):
     assert done.exit_code == 0, done.stderr
     steps = json.loads(done.stdout)["steps"]
     assert [step["uuid"] for step in steps] == ["uuid-of-featurize_composition", "uuid-of-predict"]
+
+
+def test_the_commands_of_the_documentation_run(run, bundle, tmp_path):
+    shutil.copy(EXAMPLE, tmp_path / "authors.yaml")
+    (block,) = re.findall(r"^```sh\n(.*?)^```", DOCUMENTED, re.MULTILINE | re.DOTALL)
+    commands = [line.partition("  #")[0].split() for line in block.splitlines()]
+    assert len(commands) == 4
+    for program, *arguments in commands:
+        assert program == "matminer-compute"
+        done = run(*arguments)
+        assert done.exit_code == 0, done.stderr
+    assert {"card.html", "datacite.json", "metadata.json"} <= {p.name for p in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("form", ["datacite", "garden"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import look
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -24,11 +25,12 @@ from matminer_compute.model.card.making import errors_of, intervals_of
 from matminer_compute.model.card.markdown import markdown, plain
 from matminer_compute.model.card.page import page
 from matminer_compute.model.card.record import Figures, read_card
-from matminer_compute.model.card.store import find
+from matminer_compute.model.card.store import Described, find
 from matminer_compute.model.plots import calibration_plot
 from matminer_compute.model.registry import connected
 
 COVERAGE = {0.9: {"all": 0.905, "2": 0.89, "3": 0.91}, 0.5: {"all": 0.51, "2": 0.47}}
+LEVELS = (0.5, 0.8, 0.9, 0.95)
 CALIBRATION = {"rows": 5252, "floor": 0.02, "coverage": COVERAGE, "width": {0.9: 0.24, 0.5: 0.08}}
 
 
@@ -150,12 +152,30 @@ def test_intervals_are_shown_with_the_share_that_they_held(card, tmp_path):
     assert list(intervals.coverage) == ["0.5", "0.9"]
     with_them = card.model_copy(update={"intervals": intervals})
     text = markdown(with_them)
-    assert "| 90% | 90.5% | 89.0% | 91.0% | 0.240 eV/atom |" in text
-    assert "| 50% | 51.0% | 47.0% |  | 0.0800 eV/atom |" in text
+    for row in (
+        "| elements | 50% | 90% |",
+        "| all | 51.0% | 90.5% |",
+        "| 3 |  | 91.0% |",
+        "| mean width | 0.0800 | 0.240 |",
+    ):
+        assert row in text
     assert any("hold as often as they say" in limit for limit in limits_of(with_them))
     assert any("gives no intervals" in limit for limit in card.limits)
     calibration_plot(tmp_path / "calibration.png", intervals.coverage)
     assert len(np.unique(image.imread(tmp_path / "calibration.png"))) > 50
+
+
+def test_the_page_has_room_for_them_on_a_phone(described, tmp_path):
+    levels = {level: {"all": level, **{str(n): level for n in range(1, 9)}} for level in LEVELS}
+    intervals = intervals_of({"coverage": levels, "width": dict.fromkeys(LEVELS, 0.1234)})
+    with_them = described.card.model_copy(update={"intervals": intervals})
+    plots = {**described.plots, "calibration": described.plots["parity"]}
+    whole = page(Described(with_them, plots))
+    assert whole.count("data:image/png") == 2
+    for width, seen in look(whole, tmp_path, (390, 1200)).items():
+        assert seen["too_wide"] == []
+        assert seen["page_width"] <= width
+        assert "95.0%" in seen["text"]
 
 
 def test_limits_follow_from_the_facts(card):
@@ -167,6 +187,7 @@ def test_limits_follow_from_the_facts(card):
     said = " ".join(limits_of(worse))
     assert "For compositions of 2 elements its mean absolute error is up to 1 eV/atom" in said
     assert "R² is 0.05" in said
+    assert "It never saw He, Ne, Ar," in said  # which elements follow each other was not told
     nothing = card.model_copy(update={"errors": None, "domain": None, "data": None})
     said = " ".join(limits_of(nothing))
     assert "Its errors are not known" in said
