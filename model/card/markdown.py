@@ -13,7 +13,7 @@ from .authors import Authors
 from .record import Card, Figures
 from .works import works_of
 
-_MARKUP = re.compile(r"[\\`*\[\]<>|~#&$]|(?<!\w)_|_(?!\w)")
+_MARKUP = re.compile(r"[\\`*\[\]<>|~#&$]|(?<![^\W_])_|_(?![^\W_])")  # "_" in a word is none
 _UNKNOWN = "Not known."
 _BAR = 16  # blocks of the longest bar
 _ORIGIN = {

@@ -128,7 +128,7 @@ def test_finding_them_costs_no_more_however_many_rows_there_are(columns):
 
     labels = [str(number) for number in range(columns)]
     found = importance(predict, features, np.ones(len(features)), labels, 0)
-    assert sum(predicted) <= max(40_000, 3 * columns * 20 + 20)
+    assert sum(predicted) <= max(14_000, columns * 20 + 20)
     assert found.first == ()
 
 
@@ -274,16 +274,14 @@ def test_a_card_survives_being_written(card):
     assert read_card(card.model_dump_json(), "it") == card
 
 
-@given(st.text())
+@given(st.text() | st.text("_*`~[]()<>&|\\#!:0a ."))
 def test_foreign_text_in_markdown_is_text(text):
     """Whatever it is, a reader sees it as it was given, on one line; nothing of it is markup."""
     assume(text.isprintable() and text.strip())
-    rendered = (
-        MarkdownIt("commonmark", {"html": False}).enable("table").render(f"x {plain(text)} x")
-    )
-    inside = re.fullmatch(r"<p>(.*)</p>\n", rendered)[1]
+    reader = MarkdownIt("commonmark").enable("table")
+    inside = re.fullmatch(r"<p>(.*)</p>\n", reader.render(f"x {plain(text)} x"))[1]
     assert unescape(inside) == f"x {' '.join(text.split())} x"
-    cell = MarkdownIt("commonmark").enable("table").render(f"| a |\n| - |\n| {plain(text)} |")
+    cell = reader.render(f"| a |\n| - |\n| {plain(text)} |")
     assert unescape(re.search(r"<td>(.*)</td>", cell)[1]) == " ".join(text.split())
 
 
