@@ -23,6 +23,7 @@ from matminer_compute.model.registry import connected
 from .limits import limits_of
 from .record import FILE, Card, Data, Errors, Figures, Protocol, read_card
 
+_CREDIT = "attribution.txt"
 #: The pictures of a run that a description shows, in this order, and what each shows.
 PLOTS = {
     "parity": "Predicted against known values, of rows whose compositions the model had not seen.",
@@ -83,7 +84,7 @@ def find(
                 files[FILE].read_text(encoding="utf-8"), f"{name!r} version {found.number}"
             )
         else:
-            card = _of_registry(client, found, run)
+            card = _of_registry(client, found, run, files.get(_CREDIT))
         plots = {
             name: base64.b64encode(files[path].read_bytes()).decode()
             for name in PLOTS
@@ -105,9 +106,9 @@ def _run_of(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def _files(client: MlflowClient, run_id: str, folder: Path) -> dict[str, Path]:
-    """Copies of the card and the pictures of a run, as far as it has them, by path."""
+    """Copies of the card, the credit and the pictures of a run, as far as it has them, by path."""
     held = [file.path for where in ("", "plots") for file in client.list_artifacts(run_id, where)]
-    wanted = {FILE, *(f"plots/{name}.png" for name in PLOTS)}
+    wanted = {FILE, _CREDIT, *(f"plots/{name}.png" for name in PLOTS)}
     return {
         path: Path(client.download_artifacts(run_id, path, str(folder)))
         for path in held
@@ -115,7 +116,9 @@ def _files(client: MlflowClient, run_id: str, folder: Path) -> dict[str, Path]:
     }
 
 
-def _of_registry(client: MlflowClient, version: Version, run: Run | None) -> Card:
+def _of_registry(
+    client: MlflowClient, version: Version, run: Run | None, credit: Path | None
+) -> Card:
     """What the tags of a version and its run say, for one that has no card."""
     tags = version.tags
     registered = client.get_model_version(version.name, version.number)
@@ -129,7 +132,7 @@ def _of_registry(client: MlflowClient, version: Version, run: Run | None) -> Car
         run_id=version.run_id,
         featurizer=tags.get("featurizer", ""),
         featurizer_version=tags.get("featurizer_version", ""),
-        data=_data(run),
+        data=_data(run, "" if credit is None else credit.read_text(encoding="utf-8").strip()),
         protocol=_protocol(run),
         errors=_errors(run),
         software=json.loads(tags.get("requirements", "{}")),
@@ -137,7 +140,7 @@ def _of_registry(client: MlflowClient, version: Version, run: Run | None) -> Car
     return card.model_copy(update={"limits": limits_of(card)})
 
 
-def _data(run: Run | None) -> Data | None:
+def _data(run: Run | None, attribution: str) -> Data | None:
     if run is None or "data_digest" not in run.data.tags:
         return None
     given = [] if run.inputs is None else run.inputs.dataset_inputs
@@ -146,6 +149,7 @@ def _data(run: Run | None) -> Data | None:
         source=names[0] if names else "",
         rows=_whole(run.data.metrics.get("rows")),
         digest=run.data.tags["data_digest"],
+        attribution=attribution,
     )
 
 

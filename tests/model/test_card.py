@@ -232,6 +232,7 @@ def older(own_registry):
         for name, value in run.data.params.items():
             client.log_param(bare.info.run_id, name, value)
         client.set_tag(bare.info.run_id, "data_digest", run.data.tags["data_digest"])
+        client.log_text(bare.info.run_id, f"{load_data().attribution}\n", "attribution.txt")
         source = client.get_model_version_download_uri("Matminer", "1")
         more = {"source": source, "tags": client.get_model_version("Matminer", "1").tags}
         with_run = client.create_model_version("Matminer", run_id=bare.info.run_id, **more)
@@ -250,6 +251,7 @@ def test_a_version_from_before_there_were_cards_is_described_by_its_tags_and_run
     )
     assert old.errors.overall.mae == card.errors.overall.mae
     assert (old.data.rows, old.data.digest) == (card.data.rows, card.data.digest)
+    assert old.data.attribution == card.data.attribution
     assert (old.protocol.estimator, old.protocol.size) == ("random-forest", registry.trees)
     assert "There is no card of this version" in markdown(old)
     nothing = find(version=without, tracking_uri=registry.uri).card
