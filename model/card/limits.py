@@ -11,9 +11,20 @@ from .record import Card, Domain
 _RARE = 5  # formulas that hold an element; with fewer, `outside` says so
 _ROWS = 30  # of a number of elements, for their errors to be compared
 _WORSE = 1.5
+_ELSEWHERE = "no rows kept out of its training were given"
+_NO_ERRORS = {
+    "training": "none of its rows was kept out",
+    "publish": _ELSEWHERE,
+    "registry": "nothing in the registry says how large they are",
+}
+_NO_DOMAIN = dict.fromkeys(
+    ("training", "publish"),
+    "What it was trained on is not known: no value is marked as outside, however far its "
+    "composition is from the training data.",
+) | {"registry": "Which elements it was trained on is not said in the registry."}
 _NO_INTERVALS = {
     "training": "none were calibrated when it was trained",
-    "publish": "no rows kept out of its training were given to calibrate them by",
+    "publish": f"{_ELSEWHERE} to calibrate them by",
     "registry": "nothing in the registry says that any were calibrated",
 }
 _RUN = 4  # symbols in a row that are written as "Am to Og"
@@ -40,14 +51,11 @@ def _limits(card: Card, symbols: Sequence[str]) -> Iterator[str]:
             "the method its data were computed by, with the errors of that method."
         )
     if card.errors is None:
-        yield "Its errors are not known: no rows kept out of its training were given."
+        yield f"Its errors are not known: {_NO_ERRORS[card.origin]}."
     else:
         yield from _of_errors(card)
     if card.domain is None:
-        yield (
-            "What it was trained on is not known: no value is marked as outside, however far its "
-            "composition is from the training data."
-        )
+        yield _NO_DOMAIN[card.origin]
     else:
         yield from _of_domain(card.domain, symbols)
     if card.intervals is None:
@@ -74,7 +82,7 @@ def _of_errors(card: Card) -> Iterator[str]:
     many = {n: f for n, f in card.errors.by_elements.items() if f.rows and f.rows >= _ROWS}
     worse = [n for n, figures in many.items() if figures.mae > _WORSE * overall.mae]
     if worse:
-        listed = _listed([str(n) for n in worse], "and")
+        listed = _listed([str(n) for n in worse])
         noun = "element" if worse == [1] else "elements"
         mae = max(many[n].mae for n in worse)
         yield (
@@ -85,21 +93,21 @@ def _of_errors(card: Card) -> Iterator[str]:
 
 def _of_domain(domain: Domain, symbols: Sequence[str]) -> Iterator[str]:
     if domain.never:
-        named = _listed(_runs(domain.never, symbols), "and")
+        named = _listed(_runs(domain.never, symbols))
         yield f"It never saw {named}: a value for a composition that holds one is a guess."
     rare = [symbol for symbol, formulas in domain.by_element.items() if formulas < _RARE]
     if rare:
         each = " each" if len(rare) > 1 else ""
         yield (
-            f"It saw {_listed(rare, 'and')} in fewer than {_RARE} formulas{each}: a value for a "
+            f"It saw {_listed(rare)} in fewer than {_RARE} formulas{each}: a value for a "
             "composition that holds one is little better than a guess."
         )
     largest = max(domain.by_size, default=0)
     yield f"It saw no composition of more than {largest} elements."
 
 
-def _listed(words: Sequence[str], last: str) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _runs(some: Sequence[str], symbols: Sequence[str]) -> list[str]:

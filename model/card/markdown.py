@@ -88,7 +88,7 @@ def _seen(text: str) -> str:
 
 def _errors(card: Card) -> str:
     if card.errors is None:
-        return f"{_UNKNOWN} No rows kept out of its training were given."
+        return _UNKNOWN
     overall, unit = card.errors.overall, plain(card.unit)
     rows = "rows" if overall.rows is None else _count(overall.rows, "row")
     folds = None if card.protocol is None else card.protocol.folds
@@ -150,7 +150,7 @@ def _data(card: Card) -> str:
 def _elements(card: Card) -> str:
     domain = card.domain
     if domain is None:
-        return f"{_UNKNOWN} No value is marked as outside."
+        return _UNKNOWN
     held = ", ".join(
         f"{symbol}\u00a0{formulas:,}" for symbol, formulas in domain.by_element.items()
     )

@@ -27,29 +27,51 @@ class Work:
 
 
 MATMINER = Work(
-    ("Ward, Logan", "Dunn, Alexander", "Faghaninia, Alireza", "Zimmermann, Nils E. R."),
+    (
+        "Ward, L.", "Dunn, A.", "Faghaninia, A.", "Zimmermann, N. E. R.", "Bajaj, S.", "Wang, Q.",
+        "Montoya, J. H.", "Chen, J.", "Bystrom, K.", "Dylla, M.", "Chard, K.", "Asta, M.",
+        "Persson, K.", "Snyder, G. J.", "Foster, I.", "Jain, A.",
+    ),
     "Matminer: An open source toolkit for materials data mining",
     "Comput. Mater. Sci. 152, 60 (2018)",
     "10.1016/j.commatsci.2018.05.018",
-)
+)  # fmt: skip
 #: By element data of ``ElementProperty``: where they were first used so.
 PRESETS = {
     "magpie": Work(
-        ("Ward, Logan", "Agrawal, Ankit", "Choudhary, Alok", "Wolverton, Christopher"),
+        ("Ward, L.", "Agrawal, A.", "Choudhary, A.", "Wolverton, C."),
         "A general-purpose machine learning framework for predicting properties of inorganic "
         "materials",
         "npj Comput. Mater. 2, 16028 (2016)",
         "10.1038/npjcompumats.2016.28",
     ),
     "deml": Work(
-        ("Deml, Ann M.", "O'Hayre, Ryan", "Wolverton, Chris", "Stevanović, Vladan"),
+        ("Deml, A. M.", "O'Hayre, R.", "Wolverton, C.", "Stevanović, V."),
         "Predicting density functional theory total energies and enthalpies of formation of "
         "metal-nonmetal compounds by linear regression",
         "Phys. Rev. B 93, 085142 (2016)",
         "10.1103/PhysRevB.93.085142",
     ),
+    "matminer": Work(
+        (
+            "Ong, S. P.",
+            "Richards, W. D.",
+            "Jain, A.",
+            "Hautier, G.",
+            "Kocher, M.",
+            "Cholia, S.",
+            "Gunter, D.",
+            "Chevrier, V. L.",
+            "Persson, K. A.",
+            "Ceder, G.",
+        ),
+        "Python Materials Genomics (pymatgen): A robust, open-source python library for "
+        "materials analysis",
+        "Comput. Mater. Sci. 68, 314 (2013)",
+        "10.1016/j.commatsci.2012.10.028",
+    ),
     "megnet_el": Work(
-        ("Chen, Chi", "Ye, Weike", "Zuo, Yunxing", "Zheng, Chen", "Ong, Shyue Ping"),
+        ("Chen, C.", "Ye, W.", "Zuo, Y.", "Zheng, C.", "Ong, S. P."),
         "Graph networks as a universal machine learning framework for molecules and crystals",
         "Chem. Mater. 31, 3564 (2019)",
         "10.1021/acs.chemmater.9b01294",
