@@ -178,7 +178,7 @@ def _importance(card: Card) -> str:
             plain(each.feature),
             str(each.columns),
             f"+{_number(each.rise)}",
-            "█" * max(1, round(_BAR * each.rise / most)),
+            _bar(each.rise / most),
         ]
         for each in first
     ]
@@ -244,6 +244,12 @@ def _number(value: float | None) -> str:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
+
+
+def _bar(share: float) -> str:
+    """A bar of blocks, to an eighth of one."""
+    whole, eighths = divmod(max(1, round(8 * _BAR * share)), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:

@@ -25,7 +25,7 @@ _CLASSES = {
     "How it was trained": "facts",
     "What it goes by": "features",
 }
-_BARS = re.compile("(<td[^>]*>)(█+)(?=</td>)")
+_BARS = re.compile("(<td[^>]*>)([█-▏]+)(?=</td>)")  # of blocks, from a whole one to an eighth
 
 
 def page(described: Described, authors: Authors | None = None) -> str:
@@ -58,9 +58,9 @@ def _html(text: str) -> str:
 
 def _section(heading: str, text: str, plots: dict[str, str]) -> str:
     body = _html(text)
-    longest = max(map(len, (found[1] for found in _BARS.findall(body))), default=1)
+    longest = max((_eighths(bar) for _, bar in _BARS.findall(body)), default=1)
     body = _BARS.sub(
-        lambda found: f'{found[1]}<i style="width:{100 * len(found[2]) / longest:.0f}%"></i>', body
+        lambda f: f'{f[1]}<i style="width:{100 * _eighths(f[2]) / longest:.1f}%"></i>', body
     )
     plot = _BESIDE.get(heading, "")
     if plot in plots:
@@ -69,6 +69,10 @@ def _section(heading: str, text: str, plots: dict[str, str]) -> str:
         f'<section class="{_CLASSES.get(heading, "")}">\n<h2>{escape(heading)}</h2>\n{body}\n'
         "</section>"
     )
+
+
+def _eighths(bar: str) -> int:
+    return sum(ord("▏") + 1 - ord(block) for block in bar)
 
 
 def _figure(name: str, picture: str) -> str:

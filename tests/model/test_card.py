@@ -147,6 +147,15 @@ def test_the_features_of_the_model_are_said_as_a_chemist_says_them(card, registr
     assert rises == sorted(rises, reverse=True)
 
 
+def test_bars_are_as_long_as_what_they_stand_for(described):
+    first = described.card.features.first
+    bars = re.findall(r"\| [^|]* \| \d \| \+[\d.]+ \| ([█-▏]+) \|", markdown(described.card))
+    widths = [float(width) for width in re.findall(r'<i style="width:([\d.]+)%">', page(described))]
+    assert len(bars) == len(widths) == len(first)
+    for each, width in zip(first, widths, strict=True):
+        assert width == pytest.approx(100 * each.rise / first[0].rise, abs=0.8)
+
+
 def test_intervals_are_shown_with_the_share_that_they_held(card, tmp_path):
     intervals = intervals_of(CALIBRATION)
     assert list(intervals.coverage) == ["0.5", "0.9"]
