@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +169,17 @@ def _begun(
             "run_id": published.run_id,
             "featurizer": published.featurizer,
             "featurizer_version": published.featurizer_version,
-            "software": {"matminer-compute": version("matminer-compute"), **software},
+            "software": {**_own_version(), **software},
         }
     )
+
+
+def _own_version() -> dict[str, str]:
+    """Ours by name, unless this runs as an MLflow project, from a checkout nobody installed."""
+    try:
+        return {"matminer-compute": version("matminer-compute")}
+    except PackageNotFoundError:
+        return {}
 
 
 def _with_limits(card: Card, featurizer: Featurizer) -> Card:
