@@ -1,12 +1,12 @@
 """How near each kind of model comes on formulas that it never saw, and whether its intervals hold.
 
 ``python benchmarks/models.py [FOLDS.csv] [--rows N] [--only NAME ...]`` prints the tables of
-docs/models.md: a line for each candidate of ``model train --compare``, with the share of rows inside
-the 90% interval by number of elements. Nothing is chosen on the rows that are kept out.
+docs/models.md: a line for each candidate of ``model train --compare``, with the share of rows
+inside the 90% interval by number of elements. Nothing is chosen on the rows that are kept out.
 
-Of the bundled formation energies a tenth is kept out, drawn with a fixed seed. Of a CSV with columns
-formula, value and fold (matbench's experimental gaps with the official folds) each fold is predicted
-by a model of the others.
+Of the bundled formation energies a tenth is kept out, drawn with a fixed seed. Of a CSV with
+columns formula, value and fold (matbench's experimental gaps with the official folds) each fold is
+predicted by a model of the others.
 """
 
 import argparse
@@ -102,6 +102,7 @@ def judged(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     error = (predicted - rows.target)[done]
     held = np.abs(error) <= half[done]
     sizes = elements[done]
+    enough = [n for n, rows_of in enumerate(np.bincount(sizes)) if rows_of >= SHOWN]
     return {
         "MAE": np.abs(error).mean(),
         "RMSE": np.sqrt((error**2).mean()),

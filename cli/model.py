@@ -130,6 +130,7 @@ def _print_table(title: str, versions: "list[VersionInfo]") -> None:
         Column("version"),
         Column("created", yields=True),
         *(Column(metric, digits=4, yields=metric != "MAE") for metric in _METRICS),
+        Column("in 90%", in_full="coverage of the 90% interval", digits=3, yields=True),
         Column("featurizer", yields=True),
         Column("marked"),
     )
@@ -137,7 +138,7 @@ def _print_table(title: str, versions: "list[VersionInfo]") -> None:
         (
             version.version,
             f"{version.created:%Y-%m-%d}",
-            *(version.metrics.get(metric) for metric in _METRICS),
+            *(version.metrics.get(metric) for metric in (*_METRICS, "coverage_90")),
             version.featurizer_version,
             ", ".join(version.aliases) or None,
         )

@@ -21,6 +21,7 @@
     ├── JournalError                a journal of a call cannot be written, read or taken up
     ├── SpaceError                  a space of candidates cannot be read or enumerated as written
     ├── TrainingError               data that cannot be trained on, a model that cannot be published
+    ├── CardError               a card, or what its publisher adds to it, cannot be used as it is
     ├── FileUnusable                a file cannot be read or written (also an OSError)
     ├── PackageMissing              a part that is not installed was asked for (also an ImportError)
     └── RemoteError                 anything else raised on a worker, with its traceback
@@ -31,6 +32,7 @@ from it. ``matminer_compute.client`` re-exports the ones a caller meets.
 
 __all__ = [
     "BundleError",
+    "CardError",
     "DeadlineExceeded",
     "EndpointError",
     "EndpointNotConfigured",
@@ -129,6 +131,10 @@ class SpaceError(MatminerComputeError):
 
 class TrainingError(MatminerComputeError):
     """The data cannot be trained on, or the model cannot be published; nothing was published."""
+
+
+class CardError(MatminerComputeError):
+    """A version's card, or the file of its authors, cannot be used; the text names the field."""
 
 
 class FileUnusable(MatminerComputeError, OSError):

@@ -11,12 +11,14 @@ import mlflow
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from matminer_compute.errors import TrainingError
 
+from .card.making import errors_of, of_published
+from .card.record import Errors
+from .card.store import log_card
 from .estimators import answers
 from .featurizer import Featurizer, build_featurizer
 from .intervals import Calibration, calibrate
@@ -94,9 +96,9 @@ def publish_estimator(
             mlflow.set_tags({"property": property_name, "unit": unit})
             mlflow.log_dict({"labels": featurizer.labels}, "features.json")
             if judged is not None:
-                mlflow.log_metrics(judged.metrics | judged.calibration.as_metrics())
+                mlflow.log_metrics(judged.as_metrics())
                 mlflow.set_tag("data_digest", judged.digest)
-            return publish_pair(
+            published = publish_pair(
                 client,
                 featurizer,
                 pipeline,
@@ -107,20 +109,37 @@ def publish_estimator(
                 description=about,
                 calibration=judged.calibration if judged else None,
             )
+            log_card(
+                of_published(
+                    published,
+                    featurizer,
+                    estimator,
+                    property_name,
+                    unit,
+                    judged=judged.errors if judged else None,
+                    calibration=judged.calibration if judged else None,
+                )
+            )
+            return published
 
 
 @dataclass(frozen=True)
 class _Judged:
     """How well a published model does on rows that it was not trained on."""
 
-    rows: int
     digest: str
-    metrics: dict[str, float]
+    errors: Errors
     calibration: Calibration
 
+    def as_metrics(self) -> dict[str, float]:
+        overall = self.errors.overall
+        metrics = {"MAE": overall.mae, "RMSE": overall.rmse, "R2": overall.r2}
+        known = {name: value for name, value in metrics.items() if value is not None}
+        return known | self.calibration.as_metrics()
+
     def sentence(self, unit: str) -> str:
-        mae = self.metrics["MAE"]
-        return f"on {self.rows:,} rows that it was not trained on: **MAE {mae:.4g} {unit}**."
+        overall = self.errors.overall
+        return f"on {overall.rows:,} rows it was not trained on: **MAE {overall.mae:.4g} {unit}**."
 
 
 def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _Judged:
@@ -130,13 +149,9 @@ def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _
         raise unusable_rows(data.source, numbered)
     features, known = features[index], data.target[rows]
     values, std = answers(pipeline, features, "mean")
-    metrics = {
-        "MAE": float(mean_absolute_error(known, values)),
-        "RMSE": float(root_mean_squared_error(known, values)),
-        "R2": float(r2_score(known, values)),
-    }
-    calibration = calibrate(values - known, std, featurizer.elements_of(features), seed=0)
-    return _Judged(len(known), data.digest, metrics, calibration)
+    elements = featurizer.elements_of(features)
+    calibration = calibrate(values - known, std, elements, seed=0)
+    return _Judged(data.digest, errors_of(known, values, elements), calibration)
 
 
 def _as_pipeline(estimator: Any, path: Path) -> Pipeline:

@@ -16,6 +16,10 @@ from mlflow import MlflowClient
 from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
+from .card.importance import importance
+from .card.making import of_training
+from .card.record import Features
+from .card.store import log_card
 from .domain import composition_keys, with_domain
 from .estimators import CrossValidation, cross_validate, fit, pipeline_for
 from .featurizer import Featurizer, build_featurizer
@@ -133,7 +137,7 @@ def _train(
     clock.lap("featurize")
     pipeline = pipeline_for(options)
     keys = composition_keys(featurizer.loaded, rows.formulas)
-    judged = _judge(pipeline, rows, keys, options, report)
+    judged, features = _judge(pipeline, rows, keys, featurizer.labels, options, report)
     calibration = _calibrated(judged, rows, featurizer, options.seed)
     clock.lap("validate")
     report("training on all rows", 0.80)
@@ -161,6 +165,19 @@ def _train(
             description=about,
             aggregate=options.aggregate,
             calibration=calibration,
+        )
+        log_card(
+            of_training(
+                published,
+                options,
+                data,
+                featurizer,
+                (rows.features, rows.target),
+                judged,
+                features,
+                left_out=len(unusable),
+                calibration=calibration,
+            )
         )
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
@@ -213,14 +230,25 @@ def _featurize(
 
 
 def _judge(
-    pipeline: Any, rows: _Rows, keys: np.ndarray, options: TrainOptions, report: Report
-) -> CrossValidation:
+    pipeline: Any,
+    rows: _Rows,
+    keys: np.ndarray,
+    labels: list[str],
+    options: TrainOptions,
+    report: Report,
+) -> tuple[CrossValidation, Features]:
+    """The cross-validation, and what its last model goes by."""
+
     def on_fold(done: int) -> None:
         report(f"cross-validating, {done} of {options.folds} folds", 0.1 + 0.7 * done / folds)
 
-    folds = options.folds
+    def on_last(model: Any, held_out: np.ndarray) -> None:
+        unseen = rows.features[held_out], rows.target[held_out]
+        found.append(importance(model.predict, *unseen, labels, options.seed))
+
+    folds, found = options.folds, list[Features]()
     report("cross-validating", 0.1)
-    return cross_validate(
+    judged = cross_validate(
         pipeline,
         rows.features,
         rows.target,
@@ -230,7 +258,9 @@ def _judge(
         compositions=keys,
         enough=options.enough,
         on_fold=on_fold,
+        on_last=on_last,
     )
+    return judged, found[0]
 
 
 def _calibrated(
