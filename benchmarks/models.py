@@ -6,10 +6,12 @@ inside the 90% interval by number of elements. Nothing is chosen on the rows tha
 
 Of the bundled formation energies a tenth is kept out, drawn with a fixed seed. Of a CSV with
 columns formula, value and fold (matbench's experimental gaps with the official folds) each fold is
-predicted by a model of the others.
+predicted by a model of the others. With ``--without F S`` all formulas of an element are kept out,
+one element at a time: a chemistry that the model never saw.
 """
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -63,6 +65,12 @@ def folds_of(path: Path, rows: int) -> Rows:
     return Rows(frame["formula"].tolist(), frame[value].to_numpy(float), folds, value)
 
 
+def without(element: str, rows: Rows) -> Rows:
+    """All formulas that hold an element are kept out."""
+    holds = [element in re.findall("[A-Z][a-z]?", formula) for formula in rows.formulas]
+    return rows._replace(kept_out=[np.flatnonzero(holds)])
+
+
 def judged(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     """Train without what is kept out, learn intervals there, and predict what is kept out."""
     with TemporaryDirectory() as folder, quiet_mlflow():
@@ -111,9 +119,7 @@ def judged(options: TrainOptions, rows: Rows) -> dict[str, Any]:
         "calibrate (s)": seconds["calibrate"] / len(rows.kept_out),
         "width": 2 * half[done].mean(),
         "inside": held.mean(),
-        **{
-            f"{n} el.": held[sizes == n].mean() for n in range(1, 10) if (sizes == n).sum() >= SHOWN
-        },
+        **{f"{n} el.": held[sizes == n].mean() for n in enough},
     }
 
 
@@ -134,23 +140,29 @@ def main() -> None:
     parser.add_argument("folds", nargs="?", type=Path, metavar="FOLDS.csv")
     parser.add_argument("--rows", type=int, default=0, help="0: all")
     parser.add_argument("--only", nargs="*", choices=list(CANDIDATES), default=[])
+    parser.add_argument("--without", nargs="*", metavar="ELEMENT", default=[])
     arguments = parser.parse_args()
     rows = (
         folds_of(arguments.folds, arguments.rows) if arguments.folds else energies(arguments.rows)
     )
-    kept_out = sum(map(len, rows.kept_out))
-    print(f"{len(rows.formulas):,} formulas, {kept_out:,} predicted unseen; {rows.unit}\n")
+    parts = {element: without(element, rows) for element in arguments.without} or {"": rows}
     for number, (name, options) in enumerate(candidates(arguments)):
-        found = judged(options, rows)
-        if not number:
-            print("| model |", " | ".join(found), "|\n|---|", "---:|" * len(found), sep="")
-        shares = {"inside", *(key for key in found if key.endswith("el."))}
-        cells = [
-            f"{value:.1%}" if key in shares else f"{value:.0f}" if "(s)" in key else f"{value:.4f}"
-            for key, value in found.items()
-        ]
-        print(f"| {name} |", " | ".join(cells), "|")
-        sys.stdout.flush()
+        for element, part in parts.items():
+            kept_out = sum(map(len, part.kept_out))
+            found = {"unseen": kept_out, **judged(options, part)}
+            if not number and element == next(iter(parts)):
+                print(f"{len(rows.formulas):,} formulas; errors and widths in {rows.unit}\n")
+                print("| model | ", " | ".join(found), " |\n|---|", "---:|" * len(found), sep="")
+            what = f"{name}, without {element}" if element else name
+            print(f"| {what} |", " | ".join(map(written, found, found.values())), "|")
+            sys.stdout.flush()
+
+
+def written(what: str, value: float) -> str:
+    """A figure as the tables have it."""
+    if what == "inside" or what.endswith("el."):
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if what == "unseen" or "(s)" in what else f"{value:.4f}"
 
 
 if __name__ == "__main__":
