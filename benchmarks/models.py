@@ -29,7 +29,7 @@ from matminer_compute.model.comparing import CANDIDATES
 from matminer_compute.model.domain import composition_keys
 from matminer_compute.model.estimators import answers, cross_validate, fit, pipeline_for
 from matminer_compute.model.featurizer import build_featurizer
-from matminer_compute.model.intervals import calibrate
+from matminer_compute.model.judging import calibrated
 from matminer_compute.model.registry import quiet_mlflow
 
 LEVEL = 0.9
@@ -95,13 +95,11 @@ def judged(options: TrainOptions, rows: Rows) -> dict[str, Any]:
             compositions=keys[rest],
             enough=10_000,
         )
-        told = inside.judged
-        std = None if inside.std is None else inside.std[told]
-        learned = calibrate((inside.predicted - y)[told], std, elements[rest][told], seed=0)
-        calibrated = time.perf_counter()
+        learned = calibrated(inside, y, elements[rest], options.seed)
+        between = time.perf_counter()
         model = fit(pipeline_for(options), x, y)
-        seconds["calibrate"] += calibrated - started
-        seconds["fit"] += time.perf_counter() - calibrated
+        seconds["calibrate"] += between - started
+        seconds["fit"] += time.perf_counter() - between
         predicted[out], spread = answers(model, features[out], options.aggregate)
         group = np.searchsorted(learned.sizes, elements[out], side="right") - 1
         quantile = np.array(learned.quantiles[LEVEL])[group]

@@ -16,7 +16,7 @@ from .domain import composition_keys
 from .estimators import cross_validate, pipeline_for
 from .featurizer import build_featurizer
 from .forest import TRUSTED_TYPES
-from .intervals import calibrate
+from .judging import calibrated
 from .options import WITH_ELEMENTS, TrainOptions
 from .progress import Report
 from .publish import REGRESSOR_CODE, computed_with
@@ -130,13 +130,7 @@ def _judged(name: str, options: TrainOptions, data: TrainingData) -> Compared:
             enough=options.enough,
             on_last=serve,
         )
-    held_out = judged.judged
-    learned = calibrate(
-        (judged.predicted - target)[held_out],
-        None if judged.std is None else judged.std[held_out],
-        featurizer.elements_of(features[held_out]),
-        options.seed,
-    )
+    learned = calibrated(judged, target, featurizer.elements_of(features), options.seed)
     return Compared(
         name,
         judged.mae,

@@ -118,9 +118,11 @@ class TrainOptions:
         return self.judged_rows or (_ENOUGH if self.estimator == "network" else 0)
 
     def as_params(self) -> dict[str, str]:
-        """The options as MLflow parameters: text, less those left empty."""
+        """The options as MLflow parameters: text, less those left empty or of no meaning."""
         texts = {}
         for field in fields(self):
+            if field.name in ("aggregate", "max_features") and self.estimator not in _FORESTS:
+                continue
             value = getattr(self, field.name)
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
             if text:

@@ -7,25 +7,20 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
-import numpy as np
 from mlflow import MlflowClient
 
 from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
-from .card.importance import importance
 from .card.making import of_training
-from .card.record import Features
 from .card.store import log_card
 from .domain import composition_keys, with_domain
-from .estimators import CrossValidation, cross_validate, fit, pipeline_for
+from .estimators import CrossValidation, fit, pipeline_for
 from .featurizer import Featurizer, build_featurizer
-from .intervals import Calibration, calibrate
+from .judging import Rows, calibrated, judge, log_plots
 from .options import USELESS_R2, TrainOptions
-from .plots import parity_plot, residual_plot, spread_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
 from .registry import connected, refuse_moved
@@ -66,15 +61,6 @@ class TrainedRun:
     registry: str
     plots: str
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows that can be used."""
-
-    formulas: list[str]
-    features: np.ndarray  # (n_rows, n_features)
-    target: np.ndarray  # (n_rows,)
 
 
 class _Clock:
@@ -136,9 +122,9 @@ def _train(
     featurizer = with_domain(featurizer, rows.formulas, rows.target, folder)
     clock.lap("featurize")
     pipeline = pipeline_for(options)
-    keys = composition_keys(featurizer.loaded, rows.formulas)
-    judged, features = _judge(pipeline, rows, keys, featurizer.labels, options, report)
-    calibration = _calibrated(judged, rows, featurizer, options.seed)
+    judged, features = judge(pipeline, rows, featurizer.labels, options, report)
+    elements = featurizer.elements_of(rows.features)
+    calibration = calibrated(judged, rows.target, elements, options.seed)
     clock.lap("validate")
     report("training on all rows", 0.80)
     fit(pipeline, rows.features, rows.target)
@@ -153,7 +139,7 @@ def _train(
         mlflow.log_metric("rows", len(rows.target))
         if unusable:
             mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
-        _log_plots(judged, rows, data, folder / "plots")
+        log_plots(judged, rows, data, folder / "plots")
         published = publish_pair(
             client,
             featurizer,
@@ -212,7 +198,7 @@ def load_rows(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
 
 def _featurize(
     featurizer: Featurizer, data: TrainingData, unusable: dict[int, str], skip: bool
-) -> _Rows:
+) -> Rows:
     """The rows that can be used; the others are added to ``unusable``."""
     features, rows, index, rejected = featurizer.featurize(data.formulas)
     for position, why in rejected.items():
@@ -226,54 +212,8 @@ def _featurize(
             f"at least {MINIMUM_ROWS} are needed."
         )
     formulas = [str(data.formulas[row]) for row in rows]
-    return _Rows(formulas, features[index], data.target[rows])
-
-
-def _judge(
-    pipeline: Any,
-    rows: _Rows,
-    keys: np.ndarray,
-    labels: list[str],
-    options: TrainOptions,
-    report: Report,
-) -> tuple[CrossValidation, Features]:
-    """The cross-validation, and what its last model goes by."""
-
-    def on_fold(done: int) -> None:
-        report(f"cross-validating, {done} of {options.folds} folds", 0.1 + 0.7 * done / folds)
-
-    def on_last(model: Any, held_out: np.ndarray) -> None:
-        unseen = rows.features[held_out], rows.target[held_out]
-        found.append(importance(model.predict, *unseen, labels, options.seed))
-
-    folds, found = options.folds, list[Features]()
-    report("cross-validating", 0.1)
-    judged = cross_validate(
-        pipeline,
-        rows.features,
-        rows.target,
-        folds=folds,
-        seed=options.seed,
-        aggregate=options.aggregate,
-        compositions=keys,
-        enough=options.enough,
-        on_fold=on_fold,
-        on_last=on_last,
-    )
-    return judged, found[0]
-
-
-def _calibrated(
-    judged: CrossValidation, rows: _Rows, featurizer: Featurizer, seed: int
-) -> Calibration:
-    """Intervals, learned from the cross-validation's predictions: they cost no training more."""
-    held_out = judged.judged
-    return calibrate(
-        (judged.predicted - rows.target)[held_out],
-        None if judged.std is None else judged.std[held_out],
-        featurizer.elements_of(rows.features[held_out]),
-        seed,
-    )
+    keys = composition_keys(featurizer.loaded, formulas)
+    return Rows(formulas, features[index], data.target[rows], keys)
 
 
 def _description(
@@ -298,17 +238,3 @@ def _warnings(judged: CrossValidation) -> tuple[str, ...]:
         f"R² is {judged.r2:.2g}: the model predicts little better than the mean of its training "
         "data, and `model promote` will ask for --force.",
     )
-
-
-def _log_plots(judged: CrossValidation, rows: _Rows, data: TrainingData, folder: Path) -> None:
-    folder.mkdir()
-    held_out = judged.judged
-    known, predicted = rows.target[held_out], judged.predicted[held_out]
-    title = f"cross-validated on {len(known):,} rows: MAE {judged.mae:.3g} {data.unit}"
-    label = data.property_name.replace("_", " ")
-    for name, draw in (("parity", parity_plot), ("residuals", residual_plot)):
-        draw(folder / f"{name}.png", known, predicted, label, data.unit, title)
-    if judged.std is not None:
-        error = np.abs(predicted - known)
-        spread_plot(folder / "spread.png", judged.std[held_out], error, data.unit)
-    mlflow.log_artifacts(str(folder), "plots")
