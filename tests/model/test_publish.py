@@ -286,6 +286,46 @@ def test_a_pipeline_trained_elsewhere_on_named_columns(own_registry, matrix, tmp
     np.testing.assert_array_equal(values, pipeline.predict(x))
 
 
+def test_one_trained_elsewhere_is_judged_by_rows_that_are_given(own_registry, matrix, tmp_path):
+    x, y = matrix
+    forest = RandomForestRegressor(8, random_state=1).fit(x.to_numpy(), y)
+    frame = load_data().take(300).frame[100:]  # the first hundred it was trained on
+    frame.rename(columns={"target": "energy"}).to_csv(tmp_path / "unseen.csv", index=False)
+    about = {"property_name": "energy", "unit": "eV/atom", "name": "Elsewhere"}
+    path, uri = _saved(forest, tmp_path), own_registry.uri
+    publish_estimator(path, **about, tracking_uri=uri)
+    publish_estimator(path, **about, calibrate_on=tmp_path / "unseen.csv", tracking_uri=uri)
+    with_some, without = list_versions("Elsewhere", tracking_uri=uri)
+    assert without.metrics == {}
+    assert 0.1 < with_some.metrics["MAE"] < 1
+    assert with_some.metrics["coverage_90"] == pytest.approx(0.9, abs=0.07)
+    mlflow.set_tracking_uri(uri)
+    models = {
+        number: mlflow.pyfunc.load_model(f"models:/Elsewhere/{number}").unwrap_python_model()
+        for number in (1, 2)
+    }
+    assert models[1].intervals is None
+    assert "model publish --calibrate" in models[1].no_interval
+    values, std = models[2].regress(x.to_numpy())
+    lower, upper = models[2].intervals.of(x.to_numpy(), values, std, 0.9)
+    assert ((lower < values) & (values < upper)).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [("formula,energy\n" + "NaCl,1\nMgO,2\n" * 30 + "xx,3\n", "'x' at position 1"), ("", "empty")],
+)
+def test_rows_to_judge_by_that_cannot_be_used(own_registry, matrix, tmp_path, rows, why):
+    x, y = matrix
+    (tmp_path / "rows.csv").write_text(rows)
+    about = {"property_name": "energy", "unit": "eV/atom", "name": "Elsewhere"}
+    path = _saved(RandomForestRegressor(2).fit(x.to_numpy(), y), tmp_path)
+    with pytest.raises(TrainingError, match=why):
+        publish_estimator(
+            path, **about, calibrate_on=tmp_path / "rows.csv", tracking_uri=own_registry.uri
+        )
+
+
 def test_a_model_on_element_fractions_trained_elsewhere(own_registry, tmp_path):
     mlflow.set_tracking_uri(own_registry.uri)
     data = load_data().take(60)
