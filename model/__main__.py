@@ -70,7 +70,7 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
 @_option("--element-property-preset", "Element data of the features.", type=click.Choice(PRESETS))
 @featurizers_option
 @_option("--estimator", "What to train.", type=click.Choice(ESTIMATORS))
-@_option("--n-estimators", "Trees, or rounds of boosting; 0 for the estimator's own.", type=int)
+@_option("--n-estimators", "Trees, rounds of boosting, or networks; 0 for the default.", type=int)
 @_option(
     "--aggregate", "What a forest answers of its trees' answers.", type=click.Choice(AGGREGATES)
 )

@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from matminer_compute.errors import TrainingError
 
+from .network import NetworkRegressor
 from .options import TrainOptions
 
 _ORDINARY = (-9, 40)  # binary exponents of a standard deviation: 0.001 to 1e12
@@ -69,14 +70,17 @@ def make_pipeline(estimator: str, size: int, seed: int, max_features: float = 1.
     """Return an untrained pipeline: gaps filled with the column's mean, then the regressor.
 
     Args:
-        estimator: ``random-forest``, ``extra-trees`` or ``hist-gradient-boosting``.
-        size: trees, or rounds of boosting.
+        estimator: ``random-forest``, ``extra-trees``, ``hist-gradient-boosting`` or ``network``.
+        size: trees, rounds of boosting, or members of the network.
         seed: random state.
         max_features: share of the features that a split of a forest looks at.
 
     Raises:
         KeyError: there is no such estimator.
     """
+    if estimator == "network":  # it takes gaps as they are
+        network = NetworkRegressor(size, random_state=seed)
+        return Pipeline([("imputer", "passthrough"), ("regressor", network)])
     forest = {"n_estimators": size, "max_features": max_features, "random_state": seed}
     regressor = {
         "random-forest": lambda: RandomForestRegressor(**forest),
@@ -108,6 +112,8 @@ def fit(pipeline: Pipeline, features: np.ndarray, target: np.ndarray) -> Pipelin
         target: float64 (n_rows,).
     """
     regressor = pipeline.named_steps["regressor"]
+    if isinstance(regressor, NetworkRegressor):  # it standardises the target itself
+        return pipeline.fit(features, target)
     scale = target_scale(target)
     if "n_jobs" in regressor.get_params():
         regressor.set_params(n_jobs=-1)
@@ -238,6 +244,8 @@ def answers(
         Values and their spread over the trees, both (n_rows,); None in place of the spread if the
         trees are no independent answers.
     """
+    if isinstance(pipeline[-1], NetworkRegressor):
+        return pipeline[-1].ensemble_.regress(features)
     trees = getattr(pipeline[-1], "estimators_", None)
     if trees is None:
         return pipeline.predict(features), None

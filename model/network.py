@@ -47,7 +47,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         hidden_layer_sizes: tuple[int, ...] = (512, 256, 128),
         epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         random_state: int = 0,
     ) -> None:
         self.n_estimators = n_estimators
@@ -130,11 +130,8 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def _columns(features: Float64) -> npt.NDArray[np.void]:
     """The columns that vary, with mean and standard deviation."""
-    known = np.where(np.isnan(features), np.nan, features)
-    count = (~np.isnan(features)).sum(axis=0)
-    used = np.flatnonzero(count > 0)
-    mean = np.nanmean(known[:, used], axis=0)
-    scale = np.nanstd(known[:, used], axis=0)
+    used = np.flatnonzero(~np.isnan(features).all(axis=0))
+    mean, scale = np.nanmean(features[:, used], axis=0), np.nanstd(features[:, used], axis=0)
     varies = scale > 1e-12 * np.abs(mean)
     columns = np.empty(int(varies.sum()), COLUMN)
     columns["column"] = used[varies]
@@ -143,11 +140,11 @@ def _columns(features: Float64) -> npt.NDArray[np.void]:
 
 
 def _batch_size(n_rows: int) -> int:
-    return 128 if n_rows < 10_000 else 256 if n_rows < 40_000 else 512
+    return 128 if n_rows < 40_000 else 512
 
 
 def _epochs(n_rows: int) -> int:
-    return 60
+    return 40 if n_rows < 40_000 else 50
 
 
 def _cores() -> int:

@@ -1,4 +1,4 @@
-"""How one network learns: Adam on the absolute error, the step warming up, then falling as a cosine.
+"""How one network learns: Adam on the absolute error, with a warm-up, then a cosine.
 
 All parameters of a network are one flat array, so a step of the optimiser is a few operations on it
 (D. P. Kingma and J. Ba, arXiv:1412.6980). The absolute error, not its square, is what a model of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from matminer_compute.errors import TrainingError
 
 PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
-ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
+ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting", "network")
 AGGREGATES = ("mean", "median")
 _FORESTS = ("random-forest", "extra-trees")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
@@ -20,7 +20,12 @@ _LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
 # the forests; boosting needs more rounds than its default of 100 to be at its best on this data.
-_DEFAULT_SIZE = {"random-forest": 100, "extra-trees": 100, "hist-gradient-boosting": 500}
+_DEFAULT_SIZE = {
+    "random-forest": 100,
+    "extra-trees": 100,
+    "hist-gradient-boosting": 500,
+    "network": 4,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,7 @@ class TrainOptions:
         featurizers: matminer's composition featurizers, by class name, in order; the original's
             four by default, beside which ``ElementFraction`` is computed as fast.
         estimator: one of ``ESTIMATORS``.
-        n_estimators: trees, or rounds of boosting; 0 for the estimator's default.
+        n_estimators: trees, rounds of boosting, or members; 0 for the default.
         aggregate: what a forest answers of its trees' answers, one of ``AGGREGATES``: the mean, as
             scikit-learn, or the median, which is nearer in the mean and further off at worst.
         max_features: share of the features that a split of a forest looks at, over 0 to 1.
@@ -109,7 +114,7 @@ class TrainOptions:
 
     @property
     def size(self) -> int:
-        """Trees, or rounds of boosting, that will be trained."""
+        """Trees, rounds of boosting, or members, that will be trained."""
         return self.n_estimators or _DEFAULT_SIZE[self.estimator]
 
     @property

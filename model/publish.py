@@ -18,15 +18,17 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from . import flavor
+from .artifacts.networks.reading import write
 from .digest import artifact_digest
-from .featurizer import KERNELS, Featurizer, copy_sources
+from .featurizer import ARTIFACTS, KERNELS, Featurizer, copy_sources
 from .forest import TRUSTED_TYPES, write_forest
 from .intervals import Calibration
+from .network import NetworkRegressor
 from .options import featurizer_name
 from .requirements import featurizer_requirements, model_requirements, trained_with
 from .serialize import dump_pipeline
 
-REGRESSOR_CODE = Path(__file__).parent / "artifacts" / "regressor.py"
+REGRESSOR_CODE, NETWORKS = ARTIFACTS / "regressor.py", ARTIFACTS / "networks"
 UNCALIBRATED = "it was published without rows to learn intervals from (model publish --calibrate)"
 EXAMPLE_FORMULAS = ["NaCl", "Fe2O3", "Li0.5CoO2"]
 
@@ -99,6 +101,7 @@ def publish_pair(
     )
     with tempfile.TemporaryDirectory() as folder:
         artifacts = _artifacts(featurizer, pipeline, calibration, Path(folder))
+        needs_sklearn = flavor.PIPELINE in artifacts
         about = {"property": property_name, "unit": unit, "aggregate": aggregate}
         logged = _log_model(featurizer, artifacts, about)
     tags = {
@@ -108,7 +111,7 @@ def publish_pair(
         "featurizer_version": featurizer_version,
         "property": property_name,
         "unit": unit,
-        "requirements": json.dumps(trained_with(featurizer.needs_matminer)),
+        "requirements": json.dumps(trained_with(featurizer.needs_matminer, needs_sklearn)),
     }
     version = _register(
         client,
@@ -145,6 +148,10 @@ def computed_with(pipeline: Any, folder: Path) -> dict[str, str]:
     Returns:
         Files and folders by the names under which the model's code finds them.
     """
+    if isinstance(pipeline[-1], NetworkRegressor):
+        write(pipeline[-1].ensemble_, folder / "network")
+        networks = copy_sources(NETWORKS, folder)
+        return {"network": str(folder / "network"), "networks": str(networks)}
     if write_forest(pipeline, folder / "forest"):
         kernels = copy_sources(KERNELS, folder)
         return {"forest": str(folder / "forest"), "kernels": str(kernels)}
@@ -154,9 +161,12 @@ def computed_with(pipeline: Any, folder: Path) -> dict[str, str]:
 def _artifacts(
     featurizer: Featurizer, pipeline: Any, calibration: Calibration | None, folder: Path
 ) -> dict[str, str]:
-    """All that a version of the model has, by name: also what scikit-learn computes with."""
+    """All that a version of the model has, by name: also what scikit-learn computes with.
+
+    A network has no such face: skops would have to trust a class of ours.
+    """
     artifacts = computed_with(pipeline, folder)
-    if flavor.PIPELINE not in artifacts:
+    if not artifacts.keys() & {flavor.PIPELINE, "network"}:
         artifacts[flavor.PIPELINE] = str(dump_pipeline(pipeline, folder / "model.skops"))
     if calibration is not None:
         path = calibration.write(folder / "calibration.json", featurizer.elements)
@@ -169,7 +179,7 @@ def _log_model(featurizer: Featurizer, artifacts: dict[str, str], about: dict[st
         None,
         flavor,
         name="model",
-        flavor_name="sklearn",
+        flavor_name="sklearn" if flavor.PIPELINE in artifacts else "python_function",
         code=REGRESSOR_CODE,
         artifacts=artifacts,
         configuration={
@@ -177,7 +187,7 @@ def _log_model(featurizer: Featurizer, artifacts: dict[str, str], about: dict[st
             "skops_trusted_types": list(TRUSTED_TYPES),
             "no_interval": "" if "calibration" in artifacts else UNCALIBRATED,
         },
-        requirements=model_requirements(featurizer.needs_matminer),
+        requirements=model_requirements(featurizer.needs_matminer, flavor.PIPELINE in artifacts),
         signature=_model_signature(featurizer.labels, about["property"]),
         input_example=_example_features(featurizer),
         skops_trusted_types=list(TRUSTED_TYPES),

@@ -10,6 +10,8 @@ that do not have the package it was published from, so it imports nothing of it.
     memory-mapped, so all workers of a node share one copy, and need neither scikit-learn nor skops;
 ``kernels``
     the compiled loops that walk them, as source files;
+``network`` (in place of both) and ``networks``
+    the weights of an ensemble of networks, and the module that computes with them by NumPy alone;
 ``calibration`` (if there were rows to learn it from)
     what makes an interval of a value and its spread, by ``model/intervals.py``.
 
@@ -261,7 +263,7 @@ class Regressor(PythonModel):
     """
 
     def load_context(self, context: Any) -> None:
-        """Map the flat forest if one came along and numba is here, else read the pipeline."""
+        """Map the network or, if numba is here, the flat forest; else read the pipeline."""
         config = context.model_config
         self.property: str = config["property"]
         self.unit: str = config["unit"]
@@ -269,9 +271,12 @@ class Regressor(PythonModel):
         self.no_interval = str(config.get("no_interval", ""))
         calibration = context.artifacts.get("calibration")
         self.intervals = Intervals(calibration) if calibration else None
-        self._model: FlatForest | SklearnRegressor
+        self._model: Any  # whatever has ``regress(features)``
         self.notes: list[str] = []
-        if "forest" in context.artifacts and _numba_works():
+        if "network" in context.artifacts:
+            reading = import_beside(context.artifacts["networks"], "reading")
+            self._model = reading.read(context.artifacts["network"])
+        elif "forest" in context.artifacts and _numba_works():
             kernels = import_beside(context.artifacts["kernels"], "for_forests")
             self._model = FlatForest(context.artifacts["forest"], kernels, aggregate)
             self.notes = kernels.notes
@@ -280,15 +285,15 @@ class Regressor(PythonModel):
             self._model = SklearnRegressor(context.artifacts["pipeline"], trusted, aggregate)
 
     def regress(self, features: Float64) -> Answer:
-        """Predict the property and its spread over the trees.
+        """Predict the property and its spread over the trees or members.
 
         Args:
             features: float64 (n, n_features), in the order the model was trained with; NaN is
                 handled as the pipeline handles it, but a row of nothing else gets NaN.
 
         Returns:
-            Values and population standard deviation over the trees, both float64 (n,), in
-            :attr:`unit`. The deviation is NaN for estimators without trees to compare.
+            Values and population standard deviation over these, both float64 (n,), in
+            :attr:`unit`. The deviation is NaN for estimators without trees or members to compare.
 
         Raises:
             ValueError: another number of features, or infinite ones.

@@ -1,1 +1,1 @@
-"""Neural networks as they travel: a module that needs NumPy only, used in training as on workers."""
+"""Neural networks as they travel: by NumPy alone, in training as on workers."""

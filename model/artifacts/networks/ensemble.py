@@ -114,7 +114,8 @@ def standardised(features: Float64, columns: npt.NDArray[np.void]) -> Float32:
         raise ValueError("Input X contains infinity.")
     x = (features[:, columns["column"]] - columns["mean"]) / columns["scale"]
     np.copyto(x, 0.0, where=np.isnan(x))
-    return np.clip(x, -CLIP, CLIP).astype(np.float32)
+    taken: Float32 = np.clip(x, -CLIP, CLIP).astype(np.float32)
+    return taken
 
 
 def forward(x: Float32, layers: list[tuple[Float32, Float32]]) -> Float32:
