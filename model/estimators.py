@@ -246,10 +246,9 @@ def answers(
     """
     if isinstance(pipeline[-1], NetworkRegressor):
         return pipeline[-1].ensemble_.regress(features)
-    trees = getattr(pipeline[-1], "estimators_", None)
-    if trees is None:
+    if not isinstance(pipeline[-1], RandomForestRegressor | ExtraTreesRegressor):
         return pipeline.predict(features), None
-    prepared = pipeline[:-1].transform(features)
-    said = np.array([tree.predict(prepared) for tree in trees])
+    prepared = pipeline[:-1].transform(features) if len(pipeline) > 1 else features
+    said = np.array([tree.predict(prepared) for tree in pipeline[-1].estimators_])
     values = np.median(said, axis=0) if aggregate == "median" else pipeline.predict(features)
     return values, said.std(axis=0)

@@ -22,7 +22,14 @@ from sklearn.preprocessing import FunctionTransformer
 
 from matminer_compute.cli.model import publish
 from matminer_compute.errors import TrainingError
-from matminer_compute.model import TrainOptions, load_data, promote, publish_estimator, train
+from matminer_compute.model import (
+    TrainOptions,
+    list_versions,
+    load_data,
+    promote,
+    publish_estimator,
+    train,
+)
 from matminer_compute.model.digest import artifact_digest
 from matminer_compute.model.featurizer import build_featurizer
 from matminer_compute.model.options import FEATURIZERS
