@@ -157,7 +157,7 @@ def _begun(
     published: Published, featurizer: Featurizer, property_name: str, unit: str, origin: str
 ) -> Card:
     """What is known of every version."""
-    software = trained_with(featurizer.needs_matminer)
+    software = trained_with(featurizer.needs_matminer, needs_sklearn=True)
     return Card.model_validate(
         {
             "origin": origin,
