@@ -115,8 +115,9 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         def member(number: int) -> npt.NDArray[np.float32]:
             seed = np.random.SeedSequence([self.random_state, number])
-            flat = train_member(x, y, recipe, seed, lambda: not stop.is_set())
-            refuse_useless(x, y, flat, recipe.layers)
+            with np.errstate(all="ignore"):  # what diverges is refused, in a sentence
+                flat = train_member(x, y, recipe, seed, lambda: not stop.is_set())
+                refuse_useless(x, y, flat, recipe.layers)
             return flat
 
         # One BLAS thread a member, or the order of its sums would depend on the number of cores.
