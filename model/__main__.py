@@ -43,6 +43,20 @@ class _Names(click.ParamType):
         return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
+class _Sizes(click.ParamType):
+    """Whole numbers with commas between them."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(map(int, value.split(",")))
+        except ValueError:
+            self.fail(f"{value!r} is not like 256,128,64.", param, ctx)
+
+
 #: Of training and of publishing what was trained elsewhere.
 featurizers_option = click.option(
     "--featurizers",
@@ -75,6 +89,14 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
     "--aggregate", "What a forest answers of its trees' answers.", type=click.Choice(AGGREGATES)
 )
 @_option("--max-features", "Share of the features that a split of a forest looks at.", type=float)
+@click.option(
+    "--layers",
+    type=_Sizes(),
+    default=(),
+    metavar="UNITS,...",
+    help="Of a network, between its ends.",
+)
+@_option("--epochs", "Passes of a network over the rows; 0 for its own.", type=int)
 @_option("--seed", "Random state of the estimator and of the folds.", type=int)
 @_option("--folds", "Folds of the cross-validation.", type=int)
 @_option("--judged-rows", "Enough rows to judge it by; 0 for all.", type=int)

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from matminer_compute.errors import TrainingError
 
 from .network import NetworkRegressor
-from .options import TrainOptions
+from .options import FORESTS, TrainOptions
 
 _ORDINARY = (-9, 40)  # binary exponents of a standard deviation: 0.001 to 1e12
 # Boosting starts and joins OpenMP threads thousands of times a second. Below so many rows each has
@@ -66,35 +66,40 @@ class CrossValidation:
         return {"MAE": self.mae, "RMSE": self.rmse, "R2": self.r2, "MAE_std": self.mae_std}
 
 
-def make_pipeline(estimator: str, size: int, seed: int, max_features: float = 1.0) -> Pipeline:
+def make_pipeline(estimator: str, size: int, seed: int, **more: Any) -> Pipeline:
     """Return an untrained pipeline: gaps filled with the column's mean, then the regressor.
 
     Args:
         estimator: ``random-forest``, ``extra-trees``, ``hist-gradient-boosting`` or ``network``.
         size: trees, rounds of boosting, or members of the network.
         seed: random state.
-        max_features: share of the features that a split of a forest looks at.
+        more: of the estimator's class, such as a forest's ``max_features``.
 
     Raises:
         KeyError: there is no such estimator.
     """
     if estimator == "network":  # it takes gaps as they are
-        network = NetworkRegressor(size, random_state=seed)
+        network = NetworkRegressor(size, random_state=seed, **more)
         return Pipeline([("imputer", "passthrough"), ("regressor", network)])
-    forest = {"n_estimators": size, "max_features": max_features, "random_state": seed}
+    sized = "max_iter" if estimator == "hist-gradient-boosting" else "n_estimators"
     regressor = {
-        "random-forest": lambda: RandomForestRegressor(**forest),
-        "extra-trees": lambda: ExtraTreesRegressor(**forest),
-        "hist-gradient-boosting": lambda: HistGradientBoostingRegressor(
-            max_iter=size, random_state=seed
-        ),
-    }[estimator]()
+        "random-forest": RandomForestRegressor,
+        "extra-trees": ExtraTreesRegressor,
+        "hist-gradient-boosting": HistGradientBoostingRegressor,
+    }[estimator](**{sized: size}, random_state=seed, **more)
     return Pipeline([("imputer", SimpleImputer()), ("regressor", regressor)])
 
 
 def pipeline_for(options: TrainOptions) -> Pipeline:
     """Return the untrained pipeline that options ask for."""
-    return make_pipeline(options.estimator, options.size, options.seed, options.max_features)
+    more: dict[str, Any] = {}
+    if options.estimator in FORESTS:
+        more["max_features"] = options.max_features
+    if options.estimator == "network":
+        more["epochs"] = options.epochs or None
+        if options.layers:
+            more["hidden_layer_sizes"] = options.layers
+    return make_pipeline(options.estimator, options.size, options.seed, **more)
 
 
 def fit(pipeline: Pipeline, features: np.ndarray, target: np.ndarray) -> Pipeline:

@@ -9,7 +9,7 @@ from matminer_compute.errors import TrainingError
 PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
 ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting", "network")
 AGGREGATES = ("mean", "median")
-_FORESTS = ("random-forest", "extra-trees")
+FORESTS = ("random-forest", "extra-trees")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
 WITH_ELEMENTS = (*FEATURIZERS, "ElementFraction")  # what a network does best with
 
@@ -48,6 +48,8 @@ class TrainOptions:
         aggregate: what a forest answers of its trees' answers, one of ``AGGREGATES``: the mean, as
             scikit-learn, or the median, which is nearer in the mean and further off at worst.
         max_features: share of the features that a split of a forest looks at, over 0 to 1.
+        layers: units of a network's hidden layers; empty for the default.
+        epochs: passes of a network over the rows; 0 for as many as their number asks for.
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
         judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all, but
@@ -69,6 +71,8 @@ class TrainOptions:
     n_estimators: int = 0
     aggregate: str = "mean"
     max_features: float = 1.0
+    layers: tuple[int, ...] = ()
+    epochs: int = 0
     seed: int = 0
     folds: int = 5
     judged_rows: int = 0
@@ -89,11 +93,15 @@ class TrainOptions:
             raise TrainingError(
                 f"There is no aggregate {self.aggregate!r}; choose one of {', '.join(AGGREGATES)}."
             )
-        if self.estimator not in _FORESTS and (self.aggregate, self.max_features) != ("mean", 1.0):
+        if self.estimator not in FORESTS and (self.aggregate, self.max_features) != ("mean", 1.0):
             raise TrainingError(
-                f"--aggregate and --max-features are of forests ({', '.join(_FORESTS)}); "
+                f"--aggregate and --max-features are of forests ({', '.join(FORESTS)}); "
                 f"{self.estimator} has neither."
             )
+        if self.estimator != "network" and (self.layers or self.epochs):
+            raise TrainingError(f"--layers and --epochs are of a network, not of {self.estimator}.")
+        if any(units < 1 for units in self.layers):
+            raise TrainingError(f"layers must be of 1 unit or more, not {self.layers}.")
         if not 0 < self.max_features <= 1:
             raise TrainingError(
                 f"max_features must be over 0 and at most 1, not {self.max_features}."
@@ -126,10 +134,12 @@ class TrainOptions:
         """The options as MLflow parameters: text, less those left empty or of no meaning."""
         texts = {}
         for field in fields(self):
-            if field.name in ("aggregate", "max_features") and self.estimator not in _FORESTS:
+            if field.name in ("aggregate", "max_features") and self.estimator not in FORESTS:
+                continue
+            if field.name in ("layers", "epochs") and self.estimator != "network":
                 continue
             value = getattr(self, field.name)
-            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             if text:
                 texts[field.name] = text
         return texts
