@@ -112,7 +112,7 @@ def _judged(name: str, options: TrainOptions, data: TrainingData) -> Compared:
         )
         features, rows, index, _ = featurizer.featurize(data.formulas)
         features, target = features[index], data.target[rows]
-        keys = composition_keys(featurizer.loaded, [str(data.formulas[row]) for row in rows])
+        keys = composition_keys(featurizer.loaded, data.frame["formula"].iloc[rows].tolist())
         served: list[tuple[int, float]] = []
 
         def serve(model: Any, held_out: np.ndarray) -> None:

@@ -211,7 +211,7 @@ def _featurize(
             f"Only {len(rows)} of {len(data.frame)} rows can be featurized; "
             f"at least {MINIMUM_ROWS} are needed."
         )
-    formulas = [str(data.formulas[row]) for row in rows]
+    formulas = data.frame["formula"].iloc[rows].tolist()
     keys = composition_keys(featurizer.loaded, formulas)
     return Rows(formulas, features[index], data.target[rows], keys)
 
