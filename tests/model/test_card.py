@@ -26,12 +26,17 @@ from matminer_compute.model.card.markdown import markdown, plain
 from matminer_compute.model.card.page import page
 from matminer_compute.model.card.record import Figures, read_card
 from matminer_compute.model.card.store import Described, find
+from matminer_compute.model.intervals import Calibration
 from matminer_compute.model.plots import calibration_plot
 from matminer_compute.model.registry import connected
 
-COVERAGE = {0.9: {"all": 0.905, "2": 0.89, "3": 0.91}, 0.5: {"all": 0.51, "2": 0.47}}
+COVERAGE = {0.5: {"all": 0.51, "2": 0.47}, 0.9: {"all": 0.905, "2": 0.89, "3": 0.91}}
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-CALIBRATION = {"rows": 5252, "floor": 0.02, "coverage": COVERAGE, "width": {0.9: 0.24, 0.5: 0.08}}
+
+
+def calibration(coverage, width):
+    quantiles = dict.fromkeys(coverage, (1.0,))
+    return Calibration(5252, 0.02, (0,), quantiles, coverage, width)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +162,7 @@ def test_bars_are_as_long_as_what_they_stand_for(described):
 
 
 def test_intervals_are_shown_with_the_share_that_they_held(card, tmp_path):
-    intervals = intervals_of(CALIBRATION)
+    intervals = intervals_of(calibration(COVERAGE, {0.5: 0.08, 0.9: 0.24}))
     assert list(intervals.coverage) == ["0.5", "0.9"]
     with_them = card.model_copy(update={"intervals": intervals})
     text = markdown(with_them)
@@ -169,14 +174,15 @@ def test_intervals_are_shown_with_the_share_that_they_held(card, tmp_path):
     ):
         assert row in text
     assert any("hold as often as they say" in limit for limit in limits_of(with_them))
-    assert any("gives no intervals" in limit for limit in card.limits)
+    without = card.model_copy(update={"intervals": None})
+    assert any("gives no intervals" in limit for limit in limits_of(without))
     calibration_plot(tmp_path / "calibration.png", intervals.coverage)
     assert len(np.unique(image.imread(tmp_path / "calibration.png"))) > 50
 
 
 def test_the_page_has_room_for_them_on_a_phone(described, tmp_path):
     levels = {level: {"all": level, **{str(n): level for n in range(1, 9)}} for level in LEVELS}
-    intervals = intervals_of({"coverage": levels, "width": dict.fromkeys(LEVELS, 0.1234)})
+    intervals = intervals_of(calibration(levels, dict.fromkeys(LEVELS, 0.1234)))
     with_them = described.card.model_copy(update={"intervals": intervals})
     plots = {**described.plots, "calibration": described.plots["parity"]}
     whole = page(Described(with_them, plots))
