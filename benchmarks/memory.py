@@ -8,6 +8,7 @@ endpoint.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def hold(code: str, count: int = 1) -> tuple[float, float]:
 
 def pool(formulas: list[str], count: int) -> tuple[float, float]:
     """The same of a pool's workers and the process they are forked from, once all have answered."""
+    os.environ["PARSL_CORES"] = str(count)  # or it starts no more workers than there are cores
     with EmbeddedEndpoint("parsl", workers=count) as endpoint:
         client = CompositionClient(endpoint=endpoint)
         loads: dict[int, float] = {}

@@ -3,13 +3,16 @@
 import importlib.util
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parsl.jobs.states import JobState, JobStatus
+from waiting import until
 
 from matminer_compute.endpoint import EmbeddedEndpoint
 
@@ -111,6 +114,12 @@ def meet(folder: str, count: int) -> dict:
     }
 
 
+def alive(pid):
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def test_workers_of_a_node_are_forked_from_one_that_has_the_libraries(tmp_path):
     with EmbeddedEndpoint("parsl", workers=2, registry="http://127.0.0.1:9") as endpoint:
         identity = endpoint.register_function(meet)
@@ -127,5 +136,6 @@ def test_workers_of_a_node_are_forked_from_one_that_has_the_libraries(tmp_path):
         assert not set(one["drawn"]) & set(other["drawn"])
         # Without it nobody would learn of a worker's end: its workers go too, and all are replaced.
         os.kill(one["parent"], signal.SIGKILL)
+        until(lambda: not any(map(alive, (one["pid"], other["pid"]))))
         after = two("after")
         assert not {one["pid"], other["pid"]} & {worker["pid"] for worker in after}
