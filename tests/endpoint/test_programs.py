@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parsl.jobs.states import JobState, JobStatus
-from waiting import until
+from waiting import PATIENCE, until
 
 from matminer_compute.endpoint import EmbeddedEndpoint
 
@@ -124,18 +124,12 @@ def test_workers_of_a_node_are_forked_from_one_that_has_the_libraries(tmp_path):
     with EmbeddedEndpoint("parsl", workers=2, registry="http://127.0.0.1:9") as endpoint:
         identity = endpoint.register_function(meet)
 
-        def two(folder):
-            (tmp_path / folder).mkdir()
-            arguments = (str(tmp_path / folder), 2)
-            tasks = [endpoint.submit_to_registered_function(identity, arguments) for _ in range(2)]
-            return [task.result(timeout=60) for task in tasks]
-
-        one, other = two("before")
+        arguments = (str(tmp_path), 2)
+        tasks = [endpoint.submit_to_registered_function(identity, arguments) for _ in range(2)]
+        one, other = [task.result(timeout=PATIENCE) for task in tasks]
         assert one["libraries"] == other["libraries"] == ["mlflow.pyfunc", "numba"]
         assert one["parent"] == other["parent"]
         assert not set(one["drawn"]) & set(other["drawn"])
-        # Without it nobody would learn of a worker's end: its workers go too, and all are replaced.
+        # Without it nobody would learn of a worker's end: its workers go too.
         os.kill(one["parent"], signal.SIGKILL)
         until(lambda: not any(map(alive, (one["pid"], other["pid"]))))
-        after = two("after")
-        assert not {one["pid"], other["pid"]} & {worker["pid"] for worker in after}
