@@ -13,6 +13,7 @@ from .steps import Answer, Part
 
 #: What an answer has of each accepted row.
 _NUMBERS = ("values", "std", "lower", "upper")
+_OLD = "The registered functions are from before intervals; register again, and use the new bundle."
 
 
 class _ByRow:
@@ -67,14 +68,15 @@ class PredictionsOf(_ByRow):
         """All of them; ``pair`` is known unless one task did everything."""
         replies = self.replies or [pair or {}]
         said = pair or replies[0]
-        bounds = ("lower", "upper") if said.get("interval") is not None else ()
+        interval = said.get("interval")
+        bounds = () if interval is None else ("lower", "upper")
         return Predictions(
             formulas=self.formulas,
             values=self._numbers["values"],
             std=self._numbers["std"],
             **{bound: self._numbers[bound] for bound in bounds},
-            interval=said.get("interval"),
-            no_interval=said.get("no_interval"),
+            interval=interval,
+            no_interval=None if interval is not None else said.get("no_interval", _OLD),
             rejected=dict(sorted(self.rejected.items())),
             outside=dict(sorted(self.outside.items())),
             in_training=dict(sorted(self.in_training.items())),

@@ -52,7 +52,7 @@ class Ensemble:
         """Features (n, n_features), NaN where one is missing, to answers (n_members, n).
 
         A row's answer depends on the other rows of its block only by the rounding of float32
-        (about 1e-6 of the target's spread): BLAS adds in an order of its own.
+        (under 1e-5 of the target's spread): BLAS adds in an order of its own.
 
         Raises:
             ValueError: another number of features, or infinite ones.
