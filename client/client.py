@@ -50,7 +50,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         model: registered name of the model.
         version: an alias (``Production`` follows promotion), a stage, or a version number.
         chain: ``"endpoint"`` sends one task that does both steps; ``"client"`` sends two, the
-            features coming back in between. The values are the same to the last bit.
+            features coming back in between. The values are the same, of a forest to the last bit.
         interval: share of the intervals that hold the true value, one of the levels that the model
             has (0.5, 0.8, 0.9, 0.95).
         task_timeout: seconds after which an unanswered task is taken for lost and sent again, at
