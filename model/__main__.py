@@ -52,7 +52,7 @@ class _Sizes(click.ParamType):
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(map(int, value.split(",")))
+            return tuple(map(int, filter(None, value.split(","))))
         except ValueError:
             self.fail(f"{value!r} is not like 256,128,64.", param, ctx)
 
