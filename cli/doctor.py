@@ -36,12 +36,18 @@ _COLUMNS = [Column("verdict"), Column("check"), Column("found"), Column("what to
     show_default=True,
     help="Seconds for a worker to answer, its time in the scheduler's queue included.",
 )
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="Ask a worker that callers share, in place of one in a job of its own.",
+)
 @click.option("--network", is_flag=True, help="Also see whether Globus's hosts can be reached.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(
     name: str | None,
     endpoint: UUID | None,
     bundle: Path | None,
+    shared: bool,
     network: bool,
     as_json: bool,
     **question: Any,
@@ -49,9 +55,10 @@ def doctor(
     """Find out what ails an endpoint: each failing line says what to change, and where.
 
     NAME is an endpoint of this machine, whose files, login and agent are looked at. --endpoint asks
-    a worker of a running one what it finds there. Without either, a worker of this machine is
-    asked, with the registry that it would use. The network is left alone but for the registry,
-    --endpoint and --network.
+    a worker of a running one what it finds there, in a job of its own, which ends with the answer
+    and keeps none of the callers' workers busy. Without either, a worker of this machine is asked,
+    with the registry that it would use. The network is left alone but for the registry, --endpoint
+    and --network.
     """
     from matminer_compute.errors.machine import packages
     from matminer_compute.registration import Bundle
@@ -69,7 +76,7 @@ def doctor(
     if network:
         verdicts += checks.examine_network()
     if endpoint and known:
-        verdicts += _far_worker(str(endpoint), known, bool(name), question)
+        verdicts += _far_worker(str(endpoint), known, bool(name), shared, question)
     elif not name:
         verdicts += _worker_here(question)
     failed = any(verdict.verdict == "fail" for verdict in verdicts)
@@ -82,7 +89,7 @@ def doctor(
 
 
 def _far_worker(
-    endpoint: str, bundle: "Bundle", agent_is_here: bool, question: dict[str, Any]
+    endpoint: str, bundle: "Bundle", agent_is_here: bool, shared: bool, question: dict[str, Any]
 ) -> "Iterator[Verdict]":
     from matminer_compute.client import ServiceEndpoint
     from matminer_compute.endpoint.doctor.verdict import fail, ok
@@ -95,7 +102,7 @@ def _far_worker(
         return
     yield ok("endpoint", "the service hears from it")
     function_id = bundle.function_id("inspect_worker")
-    tasks = ServiceEndpoint(endpoint)
+    tasks = ServiceEndpoint(endpoint, chosen=None if shared else {"canary": True})
     try:
         yield from _asked(
             lambda kwargs: tasks.submit_to_registered_function(function_id, (), kwargs),
@@ -140,7 +147,10 @@ def _asked(
             "--deadline if it only waits",
         )
     except Exception as error:  # noqa: BLE001  whatever a task fails with is what is to be shown
-        yield fail("worker", str(as_typed(error)), "mend that, then ask again")
+        said = str(as_typed(error))
+        older = "'canary'" in said  # no part of its schema
+        advice = "run 'endpoint init' again, or ask with --shared"
+        yield fail("worker", said, advice if older else "mend that, then ask again")
     else:
         agent = _versions() if agent_is_here else {}
         yield from examine_worker(report, agent=agent, asked=asked, answered=time.time())

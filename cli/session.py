@@ -34,6 +34,20 @@ class _Seconds(click.FloatRange):
         return seconds
 
 
+class _Choice(click.ParamType):
+    """What an operator lets a caller choose, and the value."""
+
+    name = "choice"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        what, equals, chosen = str(value).partition("=")
+        if not (what and equals):
+            self.fail(f"{value!r} is not NAME=VALUE.", param, ctx)
+        return what, chosen
+
+
 _ENDPOINT = partial(
     click.option,
     "--endpoint",
@@ -46,6 +60,13 @@ _OPTIONS = (
         "--bundle",
         type=click.Path(dir_okay=False, path_type=Path),
         help="Ids of the registered functions; bundle.json here by default.",
+    ),
+    click.option(
+        "--choose",
+        type=_Choice(),
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What the endpoint lets its callers choose, such as account=chem-1.",
     ),
     click.option("--model", default="Matminer", show_default=True, help="Registered model name."),
     click.option(
@@ -87,16 +108,25 @@ def _with(command: _F) -> _F:
 
 @contextmanager
 def open_client(
-    endpoint: UUID | Sequence[UUID] | None, bundle: Path | None, **options: Any
+    endpoint: UUID | Sequence[UUID] | None,
+    bundle: Path | None,
+    choose: Sequence[tuple[str, str]] = (),
+    **options: Any,
 ) -> "Iterator[CompositionClient]":
     """A client of the endpoints asked for, or of an embedded one that ends with it."""
-    from matminer_compute.client import CompositionClient
+    from matminer_compute.client import CompositionClient, ServiceEndpoint
     from matminer_compute.errors.machine import packages
     from matminer_compute.registration import Bundle
 
     with ExitStack() as stack:
         if endpoint:
-            client = CompositionClient(bundle or Path("bundle.json"), endpoint, **options)
+            asked = [endpoint] if isinstance(endpoint, UUID) else endpoint
+            services = [ServiceEndpoint(one, chosen=dict(choose)) for one in asked]
+            for service in services:
+                stack.callback(service.close)
+            client = CompositionClient(bundle or Path("bundle.json"), services, **options)
+        elif choose:
+            raise click.UsageError("--choose is for an endpoint of Globus Compute: --endpoint UUID")
         else:
             given = Bundle.load(bundle) if bundle else None
             if given and given.service != "embedded":

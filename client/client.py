@@ -156,7 +156,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         """
         ledger, entries = Ledger.read(journal, Request)
         asked = ledger.head
-        endpoint = ServiceEndpoint(asked.endpoint)
+        endpoint = ServiceEndpoint(asked.endpoint, chosen=asked.chosen)
         which = {"model": asked.pair["model"]["name"], "interval": asked.level}
         client = cls(asked.bundle, endpoint, chain=asked.chain, **which)
         try:

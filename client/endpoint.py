@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,15 +44,19 @@ class ServiceEndpoint:
         endpoint_id: UUID of the endpoint.
         client: the SDK client to use, which then reads nothing but JSON; by default one of its
             own that logs in when it must.
+        chosen: what its operator lets a caller choose, such as account or walltime; each other
+            choice is another process of the endpoint, with workers of its own.
     """
 
     def __init__(
         self,
         endpoint_id: str | uuid.UUID,
         client: "Client | None" = None,
+        chosen: Mapping[str, Any] | None = None,
     ) -> None:
         self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
         self._client = client
+        self.chosen = dict(chosen) if chosen else None
         self._executors: dict[int, JsonExecutor] = {}
         self._started: list[JsonExecutor] = []
         self._closed = False
@@ -125,5 +130,7 @@ class ServiceEndpoint:
 
         if self._client is None:
             self._client = service_registrar()
-        self._started.append(JsonExecutor(self.endpoint_id, self._client, group, tasks))
-        return self._started[-1]
+        executor = JsonExecutor(self.endpoint_id, self._client, group, tasks)
+        executor.user_endpoint_config = self.chosen
+        self._started.append(executor)
+        return executor

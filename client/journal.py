@@ -23,6 +23,7 @@ class Request(BaseModel):
 
     format: Literal[3] = 3
     endpoint: str
+    chosen: dict[str, Any] | None = None
     task_group: str
     bundle: Bundle
     chain: Literal["endpoint", "client"]
@@ -56,6 +57,7 @@ def begin(
     texts, rejected = as_texts(formulas)
     request = Request(
         endpoint=endpoint.endpoint_id,
+        chosen=endpoint.chosen,
         task_group=group,
         bundle=bundle,
         formulas=texts,

@@ -27,9 +27,10 @@ _CHOICES = {
 }
 _NO_CHOICE = (
     "Callers choose nothing: all of them then share warm workers, and no text of theirs reaches a "
-    "shell."
+    "shell. The canary is the doctor's: one process more, whose job ends with its answer."
 )
 _SOME_CHOICE = "What a caller may choose; each other choice is another process with cold workers."
+_CANARY = {"canary": {"const": True}}
 #: The drain period of a walltime that is known when the caller's process starts.
 _DRAIN = (
     "{%% set t = (walltime | default('%s'))[1:-1].split(':') | map('int') | list %%}"
@@ -206,7 +207,7 @@ def _schema(options: EndpointOptions, site: Site) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": _SOME_CHOICE if choices else _NO_CHOICE,
         "type": "object",
-        "properties": {name: _CHOICES[name] for name in choices},
+        "properties": {name: _CHOICES[name] for name in choices} | _CANARY,
         "required": [n for n in choices if n in site.required and not getattr(options, n)],
         "additionalProperties": False,
     }

@@ -49,8 +49,6 @@ VECTORISED = (  # as the kernel numbers them
 NORMS = np.array([2.0, 3.0, 5.0, 7.0, 10.0])  # Stoichiometry's p, after the 0-norm
 COMPENSATED = sum([1.0, 1e100, 1.0, -1e100]) == 2.0  # from Python 3.12 on
 
-WORK_BLOCK = 1 << 15  # floats of one work array, so that it stays in the processor's cache
-
 
 def import_beside(folder: str, name: str) -> Any:
     """A module out of a folder of source files: a package whose name carries their digest.
@@ -289,42 +287,15 @@ class CompositionFeaturizer(PythonModel):
             )
             features[rows[k], self.column["IonProperty"]] = possible
         if "std_dev" in self.tables.stats and "ElementProperty" in self.names:
-            self._add_deviations(self.tables, group, rows, features)
+            first = self.column["ElementProperty"]
+            self.beside.add_deviations(self.tables, first, group, rows, features)
         return reasons
-
-    def _add_deviations(
-        self, tables: Tables, group: Compositions, rows: Ints, features: Floats
-    ) -> None:
-        """Fill the columns of the standard deviation; those of the mean are filled."""
-        first, width = self.column["ElementProperty"], len(tables.stats)
-        of = first + width * np.arange(tables.properties.shape[1])
-        means, deviations = of + tables.stats.index("mean"), of + tables.stats.index("std_dev")
-        step = max(16, WORK_BLOCK // (len(of) * len(group.numbers)))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            at = rows[part, None]
-            values = tables.properties.T[:, group.numbers.T[part]]  # (n_properties, rows, n)
-            differences = values.swapaxes(0, 1) - features[at, means][:, :, None]
-            amounts = np.ascontiguousarray(group.amounts.T[part])
-            with np.errstate(all="ignore"):  # as matminer: a tiny amount may give 0 / 0 = NaN
-                features[at, deviations] = self.beside.weighted_deviation(
-                    np.ascontiguousarray(differences), amounts
-                )
 
     def _by_matminer(self, group: Compositions, rows: Ints, features: Floats) -> dict[int, str]:
         """The same by matminer, one composition at a time."""
-        from pymatgen.core.composition import Composition
-
-        refused = {}
-        for row, numbers, amounts in zip(
-            rows.tolist(), group.numbers.T.tolist(), group.amounts.T.tolist(), strict=True
-        ):
-            names = [self.symbols[z] for z in numbers]
-            composition = Composition(dict(zip(names, amounts, strict=True)))
-            try:
-                features[row] = self.matminer.featurize(composition)
-            except Exception as error:  # noqa: BLE001 matminer's featurizers raise anything
-                refused[row] = f"matminer cannot featurize it: {error}"
+        refused: dict[int, str] = self.beside.featurize_by_matminer(
+            self.matminer, self.symbols, group, rows, features
+        )
         return refused
 
     @staticmethod

@@ -197,6 +197,15 @@ def test_an_endpoint_id_that_is_none_is_a_usage_error(run):
     assert "UUID" in done.stderr
 
 
+def test_what_is_chosen_is_for_an_endpoint_that_offers_it(run):
+    done = run("predict", "NaCl", "--choose", "account=chem-1")
+    assert done.exit_code == 2
+    assert "--endpoint UUID" in done.stderr
+    done = run("predict", "NaCl", "--choose", "account")
+    assert done.exit_code == 2
+    assert "'account' is not NAME=VALUE" in done.stderr
+
+
 def test_the_endpoint_may_come_from_the_environment(run, monkeypatch):
     monkeypatch.setenv("MATMINER_COMPUTE_ENDPOINT", str(uuid.uuid4()))
     done = run("predict", "NaCl")

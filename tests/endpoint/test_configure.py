@@ -132,10 +132,21 @@ def test_only_the_bundles_functions_are_allowed_and_callers_choose_nothing(home,
     allowed = get_config(folder).allowed_functions
     assert set(allowed) == {function.id for function in bundle.functions.values()}
     assert rendered("site")["engine"]["max_retries_on_system_failure"] == 1
-    for asked in ({"worker_init": "id"}, {"anything": 1}):
+    for asked in ({"worker_init": "id"}, {"anything": 1}, {"canary": True, "anything": 1}):
         refused = render_user_config("site", asked)
         assert refused.exit_code != 0
         assert "Additional properties are not allowed" in refused.output + str(refused.exception)
+
+
+@pytest.mark.parametrize("site", ["slurm", "pbs", "kubernetes", "local"])
+def test_the_doctors_canary_gives_its_workers_back_at_once(home, bundle, site):
+    init_endpoint("site", options(bundle, site=site))
+    usual, canary = rendered("site"), rendered("site", {"canary": True})
+    assert (usual.pop("idle_heartbeats_soft"), canary.pop("idle_heartbeats_soft")) == (120, 2)
+    idle = usual["engine"]["job_status_kwargs"].pop("max_idletime")
+    assert canary["engine"]["job_status_kwargs"].pop("max_idletime") == 5 < idle
+    assert canary == usual
+    assert render_user_config("site", {"canary": "7"}).exit_code != 0
 
 
 def registry_seen():

@@ -17,6 +17,7 @@ from matminer_compute.client import (
     EndpointUnavailable,
     EnvironmentMismatch,
     Features,
+    ServiceEndpoint,
 )
 from matminer_compute.endpoint import EmbeddedEndpoint
 
@@ -127,6 +128,21 @@ def test_an_executor_of_the_callers_will_do_until_it_stops(bundle, endpoint, ser
         executor.shutdown(wait=False)
         with pytest.raises(EndpointUnavailable, match="takes no more tasks"):
             client.predict(["NaCl"])
+
+
+def test_what_a_caller_chooses_is_another_process_of_the_endpoint(
+    bundle, silent_endpoint, running_service, service
+):
+    def process(chosen):
+        tasks, before = ServiceEndpoint(silent_endpoint, chosen=chosen), set(running_service.tasks)
+        with CompositionClient(bundle, tasks) as client:
+            client.submit(["NaCl"])
+            (sent,) = until(lambda: set(running_service.tasks) - before)
+        tasks.close()
+        return running_service.tasks[sent].endpoint
+
+    assert process({"account": "a"}) == process({"account": "a"}) != process({"account": "b"})
+    assert process(None) == process({})
 
 
 def test_an_endpoint_that_does_not_exist_is_said_to_be_unusable(bundle):

@@ -21,21 +21,31 @@ def ask(bundle):
 
 
 def test_a_worker_of_a_running_endpoint_says_what_it_finds(ask, endpoint, service):
-    checks = ask(endpoint.endpoint_id)
+    checks = ask(endpoint.endpoint_id, "--shared")
     assert {c["verdict"] for c in checks.values()} <= {"ok", "warn"}
     assert checks["endpoint"]["found"] == "the service hears from it"
     assert checks["model"]["found"].startswith("'Matminer' version 1, with")
     assert checks["loading"]["found"].startswith("first answer in ")
 
 
+def test_the_canary_has_workers_of_its_own(ask, endpoint, running_service, service):
+    """The service has the agent start a process for each choice of its callers."""
+    assert ask(endpoint.endpoint_id)["worker"]["verdict"] == "ok"
+    *_, canary = [task.endpoint for task in running_service.tasks.values()]
+    ask(endpoint.endpoint_id, "--shared")
+    *_, shared = [task.endpoint for task in running_service.tasks.values()]
+    assert canary != shared
+    assert (endpoint.folder / f"uep.{canary}").is_dir()
+
+
 def test_a_model_that_is_not_there_is_said_from_there(ask, endpoint, service):
-    checks = ask(endpoint.endpoint_id, "--model", "No Such Model")
+    checks = ask(endpoint.endpoint_id, "--shared", "--model", "No Such Model")
     assert checks["model"]["verdict"] == "fail"
     assert "it has 'Matminer" in checks["model"]["found"]
 
 
 def test_nobody_waits_longer_than_the_deadline(ask, endpoint, service):
-    checks = ask(endpoint.endpoint_id, "--deadline", "0.001")
+    checks = ask(endpoint.endpoint_id, "--shared", "--deadline", "0.001")
     assert checks["worker"]["verdict"] == "fail"
     assert "none answered within 0.001 s" in checks["worker"]["found"]
     assert "submit_scripts" in checks["worker"]["advice"]

@@ -1,11 +1,15 @@
 """Our template on a real Slurm of two nodes: from no job to both nodes, and back."""
 
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from waiting import PATIENCE, until
 from worker.test_node_cache import whole
+
+from matminer_compute.cli import main
 
 from .conftest import FORMULAS
 from .functions import where
@@ -22,6 +26,18 @@ def test_jobs_come_with_tasks_on_both_nodes_and_go_when_idle(start, cluster, tmp
     until(lambda: cluster.jobs() == [])
     node, job = endpoint.submit(where).result(PATIENCE)
     assert {"id": job, "state": "RUNNING", "node": node} in cluster.jobs()
+
+
+def test_the_doctors_canary_has_a_job_of_its_own_which_ends_with_it(start, cluster, tmp_path):
+    endpoint = start()
+    _, job = endpoint.submit(where).result(PATIENCE)
+    endpoint.bundle.save(tmp_path / "bundle.json")
+    asked = ["--endpoint", endpoint.agent.endpoint_id, "--bundle", str(tmp_path / "bundle.json")]
+    done = CliRunner().invoke(main, ["endpoint", "doctor", *asked, "--json"])
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["loading"]["verdict"] == "ok", done.output
+    assert len(list(endpoint.agent.folder.rglob("submit_scripts/*.stderr"))) == 2
+    until(lambda: [left["id"] for left in cluster.jobs()] == [job])
 
 
 def test_workers_see_what_worker_init_says(start, proxy, tmp_path):

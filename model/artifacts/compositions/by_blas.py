@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from .batch import Compositions
 from .tables import Tables
 
 Floats = npt.NDArray[np.float64]
@@ -14,6 +15,30 @@ Ints = npt.NDArray[np.intp]
 
 NEUTRAL = 1e-8  # the charge that numpy.isclose(charge, 0) still takes for zero
 MAX_LISTED = 4096  # oxidation-state combinations of one composition that are simply listed
+WORK_BLOCK = 1 << 15  # floats of one work array, so that it stays in the processor's cache
+
+
+def add_deviations(
+    tables: Tables, first: int, group: Compositions, rows: Ints, features: Floats
+) -> None:
+    """Fill ElementProperty's columns of the standard deviation; those of the mean are filled.
+
+    The first of all its columns is ``first``; those of the group are in ``rows`` of features.
+    """
+    width = len(tables.stats)
+    of = first + width * np.arange(tables.properties.shape[1])
+    means, deviations = of + tables.stats.index("mean"), of + tables.stats.index("std_dev")
+    step = max(16, WORK_BLOCK // (len(of) * len(group.numbers)))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        at = rows[part, None]
+        values = tables.properties.T[:, group.numbers.T[part]]  # (n_properties, rows, n)
+        differences = values.swapaxes(0, 1) - features[at, means][:, :, None]
+        amounts = np.ascontiguousarray(group.amounts.T[part])
+        with np.errstate(all="ignore"):  # as matminer: a tiny amount may give 0 / 0 = NaN
+            features[at, deviations] = weighted_deviation(
+                np.ascontiguousarray(differences), amounts
+            )
 
 
 def weighted_deviation(differences: Floats, amounts: Floats) -> Floats:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from .batch import Compositions
+
 
 def load_matminer(names: list[str], preset: str) -> tuple[Any, list[str]]:
     """Matminer's own featurizer for any configuration, and the symbols by atomic number."""
@@ -24,3 +29,26 @@ def load_matminer(names: list[str], preset: str) -> tuple[Any, list[str]]:
     ]
     symbols = ["", *(Element.from_Z(number).symbol for number in range(1, 119))]
     return MultipleFeaturizer(featurizers), symbols
+
+
+def featurize_by_matminer(
+    matminer: Any,
+    symbols: list[str],
+    group: Compositions,
+    rows: npt.NDArray[np.intp],
+    features: npt.NDArray[np.float64],
+) -> dict[int, str]:
+    """Fill the rows of features for a group, one composition at a time; why some cannot be."""
+    from pymatgen.core.composition import Composition
+
+    refused = {}
+    for row, numbers, amounts in zip(
+        rows.tolist(), group.numbers.T.tolist(), group.amounts.T.tolist(), strict=True
+    ):
+        names = [symbols[z] for z in numbers]
+        composition = Composition(dict(zip(names, amounts, strict=True)))
+        try:
+            features[row] = matminer.featurize(composition)
+        except Exception as error:  # noqa: BLE001 matminer's featurizers raise anything
+            refused[row] = f"matminer cannot featurize it: {error}"
+    return refused
