@@ -195,17 +195,7 @@ def cross_validate(
     """
     if compositions is None:
         compositions = np.array([row.tobytes() for row in features], dtype=object)
-    group, distinct = pd.factorize(compositions)
-    if len(distinct) < folds:
-        raise TrainingError(
-            f"The rows hold {len(distinct)} distinct compositions; to judge a model by {folds} "
-            "folds, each without the compositions of the others, takes at least as many."
-        )
-    fold_of_group = np.empty(len(distinct), dtype=np.int64)
-    splitter = KFold(n_splits=folds, shuffle=True, random_state=seed)
-    for number, (_, held_out) in enumerate(splitter.split(distinct)):
-        fold_of_group[held_out] = number
-    fold = fold_of_group[group]
+    fold = _fold_of_each(compositions, folds, seed)
     predicted, spread = np.full((2, len(target)), np.nan)
     errors, seconds = [], []
     for number in range(folds):
@@ -233,6 +223,21 @@ def cross_validate(
         std=None if np.isnan(spread[judged]).any() else spread,
         fit_seconds=float(np.mean(seconds)),
     )
+
+
+def _fold_of_each(compositions: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each row (n_rows,), the same for all rows of one composition."""
+    group, distinct = pd.factorize(compositions)
+    if len(distinct) < folds:
+        raise TrainingError(
+            f"The rows hold {len(distinct)} distinct compositions; to judge a model by {folds} "
+            "folds, each without the compositions of the others, takes at least as many."
+        )
+    fold_of_group = np.empty(len(distinct), dtype=np.int64)
+    splitter = KFold(n_splits=folds, shuffle=True, random_state=seed)
+    for number, (_, held_out) in enumerate(splitter.split(distinct)):
+        fold_of_group[held_out] = number
+    return fold_of_group[group]
 
 
 def answers(

@@ -33,6 +33,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid):
+            if "test_other_pythons" in nodeid:  # it shares nothing with anybody
+                return nodeid
             return TOGETHER.get(nodeid.split("/")[1], "client")
 
     return ByFolder(config, log)

@@ -34,6 +34,7 @@ class Executor:
 
     def __init__(self, max_blocks):
         self.provider = SimpleNamespace(max_blocks=max_blocks, script_dir="/scripts")
+        self.blocks_to_job_id = {str(block): f"job {block}" for block in range(1000)}
         self.failure = None
 
     def set_bad_state_and_fail_all(self, failure):

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 CONSTRAINTS = HERE.parents[1] / "constraints.txt"
 #: What the published code is tested with: its own libraries, and what it is compared with.
 NEEDED = ("matminer", "mlflow", "numba", "skops", "hypothesis", "pytest", "pytest-timeout", "uv")
+OPTIONS = ("-q", "-p", "no:cacheprovider", "-m", "not slow")
 TESTS = ("test_featurizer.py", "test_featurizer_formulas.py", "test_forest.py")
 
 
@@ -47,7 +48,7 @@ def test_what_is_published_gives_the_same_bits(version, tmp_path):
     package = uv("pip", "install", "--python", python, "--no-deps", str(HERE.parents[1]))
     assert package.returncode == 0, package.stderr
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(HERE / t) for t in TESTS)],
+        [python, "-m", "pytest", *OPTIONS, *(str(HERE / t) for t in TESTS)],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,

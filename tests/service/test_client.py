@@ -55,6 +55,12 @@ def test_the_bits_are_those_of_the_embedded_endpoint(bundle, endpoint, embedded,
         there, here = client.predict(FORMULAS), embedded.predict(FORMULAS)
     np.testing.assert_array_equal(there.values, here.values)
     np.testing.assert_array_equal(there.std, here.std)
+    np.testing.assert_array_equal(there.lower, here.lower)
+    np.testing.assert_array_equal(there.upper, here.upper)
+    assert there.lower[0] < there.values[0] < there.upper[0]
+    assert there.interval == here.interval
+    assert there.outside == here.outside
+    assert there.in_training == here.in_training
     assert there.rejected == here.rejected
     assert there.model == here.model
     assert there.workers[0]["pid"] != here.workers[0]["pid"]

@@ -1,21 +1,25 @@
 """A caller's process of the endpoint, which stops asking for jobs whose workers do not start.
 
 Parsl's own rule is to give up when all jobs so far ended without a worker: after one that went well
-it asks for ever, and before, one bad node is enough. Here the last three count. No configuration
-can say so, which is why this file is there.
+it asks for ever, and before, one bad node is enough. Here the last three count. And to Parsl a job
+that Slurm holds, until somebody releases it, is like any other that waits: here, if all are held,
+callers are told. No configuration can say so, which is why this file is there.
 """
 
 import logging
 import os
 import sys
+import time
 from typing import Any
 
 from globus_compute_endpoint.cli import cli_run
 from parsl.executors import status_handling
 from parsl.jobs.errors import TooManyJobFailuresError
 from parsl.jobs.states import JobState, JobStatus
+from parsl.providers import SlurmProvider
 
 IN_A_ROW = 3
+SECONDS = 60  # between two questions to Slurm, as Parsl has it
 #: How much of a job's log is enough to know what is wrong.
 LINES, CHARACTERS = 5, 500
 
@@ -27,10 +31,14 @@ class FailingStarts:
 
     def __init__(self) -> None:
         self.said = False
+        self.asked = -float("inf")
 
     def __call__(self, executor: Any, status: dict[str, JobStatus]) -> None:
-        """Ask for no more jobs than there are; when none is left, let all tasks fail."""
+        """Ask for no more jobs than there are; when none is left or free, let all tasks fail."""
         provider = executor.provider
+        waiting = [executor.blocks_to_job_id[block] for block in status if _waits(status[block])]
+        if waiting and len(waiting) == sum(not job.terminal for job in status.values()):
+            self.look_for_held(executor, waiting)
         last = [status[block] for block in sorted(status, key=int)][-IN_A_ROW:]
         if len(last) < IN_A_ROW or not all(map(_failed, last)):
             return
@@ -44,6 +52,28 @@ class FailingStarts:
             # A line of its own, with a code, is what a client looks for.
             line = f"\nRuntimeError: [no-worker-starts] {_sentence(provider)} {said}".rstrip()
             executor.set_bad_state_and_fail_all(TooManyJobFailuresError(line))
+
+    def look_for_held(self, executor: Any, jobs: list[str]) -> None:
+        """Let all tasks fail if each of these jobs, which are all there are, is held."""
+        now = time.monotonic()
+        if not isinstance(executor.provider, SlurmProvider) or now < self.asked + SECONDS:
+            return
+        self.asked = now
+        command = f"squeue --noheader --format=%r --job={','.join(jobs)}"
+        code, reasons, _ = executor.provider.execute_wait(command)
+        held = [why for why in reasons.splitlines() if "held" in why.lower()]
+        if code == 0 and len(held) == len(jobs):
+            sentence = (
+                f"Each of the endpoint's jobs is held ({held[0].strip()}), so none will start; its "
+                "operator releases or cancels them, and 'scontrol show job' says more."
+            )
+            log.error(sentence)
+            line = f"\nRuntimeError: [no-worker-starts] {sentence}"
+            executor.set_bad_state_and_fail_all(TooManyJobFailuresError(line))
+
+
+def _waits(job: JobStatus) -> bool:
+    return job.state == JobState.PENDING
 
 
 def _failed(job: JobStatus) -> bool:
