@@ -140,7 +140,8 @@ def test_only_the_bundles_functions_are_allowed_and_callers_choose_nothing(home,
 
 @pytest.mark.parametrize("site", ["slurm", "pbs", "kubernetes", "local"])
 def test_the_doctors_canary_gives_its_workers_back_at_once(home, bundle, site):
-    init_endpoint("site", options(bundle, site=site))
+    image = {"container": "image:1"} if site == "kubernetes" else {}
+    init_endpoint("site", options(bundle, site=site, **image))
     usual, canary = rendered("site"), rendered("site", {"canary": True})
     assert (usual.pop("idle_heartbeats_soft"), canary.pop("idle_heartbeats_soft")) == (120, 2)
     idle = usual["engine"]["job_status_kwargs"].pop("max_idletime")

@@ -21,7 +21,7 @@ def test_a_refused_job_is_said_to_be(start, cluster, fault):
         endpoint.client() as client,
         pytest.raises(EndpointUnavailable, match="ended before a worker was ready"),
     ):
-        client.predict(["NaCl"], timeout=4 * PATIENCE)
+        client.predict(["NaCl"], timeout=2 * PATIENCE)
     fault.is_over("Slurm refuses the job", "`EndpointUnavailable`", "the call")
     assert "invalid partition" in endpoint.log("endpoint.log")
 

@@ -4,6 +4,9 @@ Parsl's own rule is to give up when all jobs so far ended without a worker: afte
 it asks for ever, and before, one bad node is enough. Here the last three count. And to Parsl a job
 that Slurm holds, until somebody releases it, is like any other that waits: here, if all are held,
 callers are told. No configuration can say so, which is why this file is there.
+
+A process that gives up ends within half a second, and looks for results to send twice a second, so
+that what it says last may never be sent. Here it stays until the broker has it.
 """
 
 import logging
@@ -13,6 +16,8 @@ import time
 from typing import Any
 
 from globus_compute_endpoint.cli import cli_run
+from globus_compute_endpoint.endpoint import interchange
+from globus_compute_endpoint.endpoint.rabbit_mq import ResultPublisher
 from parsl.executors import status_handling
 from parsl.jobs.errors import TooManyJobFailuresError
 from parsl.jobs.states import JobState, JobStatus
@@ -22,6 +27,8 @@ IN_A_ROW = 3
 SECONDS = 60  # between two questions to Slurm, as Parsl has it
 #: How much of a job's log is enough to know what is wrong.
 LINES, CHARACTERS = 5, 500
+#: Seconds for the broker to take the last results.
+PATIENCE = 30
 
 log = logging.getLogger("parsl.matminer_compute_starts")
 
@@ -72,6 +79,19 @@ class FailingStarts:
             executor.set_bad_state_and_fail_all(TooManyJobFailuresError(line))
 
 
+class PatientPublisher(ResultPublisher):
+    """Sends results, and ends when the broker has all of them."""
+
+    def __exit__(self, *raised: Any) -> None:
+        """Wait for what is to be sent, and for the broker's word for what was."""
+        end = time.monotonic() + PATIENCE
+        while self._outstanding.qsize() or self._awaiting_confirmation:
+            if not self.is_alive() or time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        super().__exit__(*raised)
+
+
 def _waits(job: JobStatus) -> bool:
     return job.state == JobState.PENDING
 
@@ -96,4 +116,5 @@ def _log_of(job: JobStatus) -> str:
 
 if __name__ == "__main__":
     vars(status_handling)["simple_error_handler"] = FailingStarts()
+    vars(interchange)["ResultPublisher"] = PatientPublisher
     sys.exit(cli_run())
