@@ -18,7 +18,7 @@ from matminer_compute.errors import TrainingError
 from .featurizer import Featurizer, build_featurizer
 from .options import FEATURIZERS, MODEL_NAME, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
-from .registry import connected, refuse_moved
+from .registry import connected, refuse_moved, told
 from .runs import active_run
 from .serialize import load_pipeline
 from .versions import refuse_other_property
@@ -66,7 +66,10 @@ def publish_estimator(
             f"Predicts the {property_name.replace('_', ' ')} ({unit}) of a composition, by a "
             f"{estimator} trained elsewhere ({Path(path).name}); its errors are not known here."
         )
-        with active_run(client, f"{name}: {estimator}, published", about) as run:
+        with (
+            active_run(client, f"{name}: {estimator}, published", about) as run,
+            told(after="Nothing was published."),
+        ):
             mlflow.log_params(
                 {
                     "element_property_preset": element_property_preset,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import mlflow
 import numpy as np
@@ -22,7 +24,7 @@ from .digest import artifact_digest
 from .featurizer import KERNELS, Featurizer, copy_sources
 from .forest import TRUSTED_TYPES, write_forest
 from .options import featurizer_name
-from .requirements import featurizer_requirements, model_requirements, trained_with
+from .requirements import featurizer_requirements, model_requirements, pinned, trained_with
 from .serialize import dump_pipeline
 
 REGRESSOR_CODE = Path(__file__).parent / "artifacts" / "regressor.py"
@@ -50,6 +52,15 @@ class Published:
     run_id: str
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """An artifact in the registry's store: where, as which of its models if it has such, digest."""
+
+    source: str
+    model_id: str | None
+    digest: str
+
+
 def publish_pair(
     client: MlflowClient,
     featurizer: Featurizer,
@@ -63,8 +74,9 @@ def publish_pair(
 ) -> Published:
     """Log both artifacts in the active run and register a version of each, complete with tags.
 
-    A version is made only when its artifact is stored and its tags are known, and both in one
-    request, so no reader meets a version without them. Nothing is Production by this.
+    Versions are made only when both artifacts are stored and the tags are known, and each with its
+    tags in one request, so no reader meets a version without them. If the model's cannot be made,
+    the featurizer's is deleted: nothing is half published. Nothing is Production by this.
 
     Args:
         client: of the registry to publish to.
@@ -77,13 +89,15 @@ def publish_pair(
         description: of the model's version, in Markdown.
     """
     other_name = featurizer_name(name)
-    logged = _log_featurizer(featurizer)
-    tags = {"schema": featurizer.schema, "digest": _stored_digest(logged)}
+    half = _log_featurizer(featurizer)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = _log_model(featurizer, pipeline, property_name, unit, Path(folder))
+    tags = {"schema": featurizer.schema}
     what = property_name.replace("_", " ")
     featurizer_version = _register(
         client,
         other_name,
-        logged,
+        half,
         run_id,
         tags,
         kind=f"Turns compositions into the features that {name} was trained on.",
@@ -91,57 +105,52 @@ def publish_pair(
         f"{', '.join(featurizer.configuration['featurizers'])}, element data "
         f"{featurizer.configuration['element_property_preset']}.",
     )
-    with tempfile.TemporaryDirectory() as folder:
-        logged = _log_model(featurizer, pipeline, property_name, unit, Path(folder))
-    tags = {
-        "schema": featurizer.schema,
-        "digest": _stored_digest(logged),
+    tags |= {
         "featurizer": other_name,
         "featurizer_version": featurizer_version,
         "property": property_name,
         "unit": unit,
         "requirements": json.dumps(trained_with(featurizer.needs_matminer)),
     }
-    version = _register(
-        client,
-        name,
-        logged,
-        run_id,
-        tags,
-        kind=f"Predicts the {what} ({unit}) of compositions, from the features of {other_name}.",
-        description=description,
-    )
+    try:
+        version = _register(
+            client,
+            name,
+            whole,
+            run_id,
+            tags,
+            kind=f"Predicts the {what} ({unit}) of compositions, from {other_name}'s features.",
+            description=description,
+        )
+    except Exception:
+        with suppress(MlflowException):
+            client.delete_model_version(other_name, featurizer_version)
+        raise
     return Published(name, version, other_name, featurizer_version, featurizer.schema, run_id)
 
 
-def _log_featurizer(featurizer: Featurizer) -> str:
-    info = Model.log(
-        None,
-        flavor,
-        name="featurizer",
+def _log_featurizer(featurizer: Featurizer) -> _Stored:
+    return _log(
+        "featurizer",
         flavor_name="python_function",
         code=featurizer.code,
         artifacts=featurizer.artifacts,
         configuration=featurizer.configuration,
-        requirements=featurizer_requirements(featurizer.needs_matminer),
+        requirements=[*featurizer_requirements(featurizer.needs_matminer), *_store_requirements()],
         signature=featurizer.signature,
         input_example=pd.DataFrame({"formula": EXAMPLE_FORMULAS}),
-        validate_serving_input=False,
     )
-    return str(info.model_id)
 
 
 def _log_model(
     featurizer: Featurizer, pipeline: Any, property_name: str, unit: str, folder: Path
-) -> str:
+) -> _Stored:
     artifacts = {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
     if write_forest(pipeline, folder / "forest"):
         artifacts["forest"] = str(folder / "forest")
         artifacts["kernels"] = str(copy_sources(KERNELS, folder))
-    info = Model.log(
-        None,
-        flavor,
-        name="model",
+    return _log(
+        "model",
         flavor_name="sklearn",
         code=REGRESSOR_CODE,
         artifacts=artifacts,
@@ -150,13 +159,44 @@ def _log_model(
             "unit": unit,
             "skops_trusted_types": list(TRUSTED_TYPES),
         },
-        requirements=model_requirements(featurizer.needs_matminer),
+        requirements=[*model_requirements(featurizer.needs_matminer), *_store_requirements()],
         signature=_model_signature(featurizer.labels, property_name),
         input_example=_example_features(featurizer),
         skops_trusted_types=list(TRUSTED_TYPES),
-        validate_serving_input=False,
     )
-    return str(info.model_id)
+
+
+def _log(name: str, *, flavor_name: str, **contents: Any) -> _Stored:
+    """Store an artifact in the active run."""
+    try:
+        info = Model.log(
+            None,
+            flavor,
+            name=name,
+            flavor_name=flavor_name,
+            validate_serving_input=False,
+            **contents,
+        )
+        source, model_id = f"models:/{info.model_id}", str(info.model_id)
+    except MlflowException as error:
+        if error.error_code != "ENDPOINT_NOT_FOUND":
+            raise
+        # A server of MLflow 2 knows no models but those that are registered.
+        source, model_id = _log_files(name, **contents), None
+    return _Stored(source, model_id, _stored_digest(source))
+
+
+def _log_files(name: str, **contents: Any) -> str:
+    """Store an artifact as files of the active run; return where they are."""
+    with tempfile.TemporaryDirectory() as folder:
+        flavor.save_model(str(Path(folder, name)), Model(), **contents)
+        mlflow.log_artifacts(str(Path(folder, name)), name)
+    return str(mlflow.get_artifact_uri(name))
+
+
+def _store_requirements() -> list[str]:
+    """What a worker needs besides to fetch artifacts from the active run's store by itself."""
+    return pinned({"boto3"}) if urlsplit(mlflow.get_artifact_uri()).scheme == "s3" else []
 
 
 def _model_signature(labels: Sequence[str], property_name: str) -> ModelSignature:
@@ -171,17 +211,17 @@ def _example_features(featurizer: Featurizer) -> pd.DataFrame:
     return pd.DataFrame(np.asarray(features)[index], columns=featurizer.labels)
 
 
-def _stored_digest(model_id: str) -> str:
+def _stored_digest(source: str) -> str:
     """Fingerprint the artifact as the registry gives it back, not as it lies here."""
     with tempfile.TemporaryDirectory() as folder:
-        stored = mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=folder)
+        stored = mlflow.artifacts.download_artifacts(source, dst_path=folder)
         return artifact_digest(Path(stored))
 
 
 def _register(
     client: MlflowClient,
     name: str,
-    model_id: str,
+    stored: _Stored,
     run_id: str,
     tags: dict[str, str],
     *,
@@ -195,10 +235,10 @@ def _register(
             raise
     version = client.create_model_version(
         name,
-        source=f"models:/{model_id}",
+        source=stored.source,
         run_id=run_id,
-        tags=tags,
+        tags=tags | {"digest": stored.digest},
         description=description,
-        model_id=model_id,
+        model_id=stored.model_id,
     )
     return str(version.version)

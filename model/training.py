@@ -23,7 +23,7 @@ from .options import USELESS_R2, TrainOptions
 from .plots import parity_plot, residual_plot, spread_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
-from .registry import connected, refuse_moved
+from .registry import connected, refuse_moved, told
 from .runs import active_run, log_facts
 from .training_data import MINIMUM_ROWS, TrainingData, load_data, unusable_rows
 from .versions import refuse_other_property
@@ -137,21 +137,22 @@ def _train(
     about = _description(options, data, judged, len(matrix.target))
     with active_run(client, name, about) as run:
         run_id = run.info.run_id
-        log_facts(client, run_id, options, data, featurizer.labels)
-        mlflow.log_metrics({**judged.as_metrics(), "rows": len(matrix.target)})
-        if unusable:
-            mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
-        _log_plots(judged, matrix, data, folder / "plots")
-        published = publish_pair(
-            client,
-            featurizer,
-            pipeline,
-            run_id=run_id,
-            property_name=data.property_name,
-            unit=data.unit,
-            name=options.name,
-            description=about,
-        )
+        with told(after="Nothing was published."):
+            log_facts(client, run_id, options, data, featurizer.labels)
+            mlflow.log_metrics({**judged.as_metrics(), "rows": len(matrix.target)})
+            if unusable:
+                mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
+            _log_plots(judged, matrix, data, folder / "plots")
+            published = publish_pair(
+                client,
+                featurizer,
+                pipeline,
+                run_id=run_id,
+                property_name=data.property_name,
+                unit=data.unit,
+                name=options.name,
+                description=about,
+            )
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
         report("done", 1.0)
