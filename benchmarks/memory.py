@@ -2,19 +2,28 @@
 
 ``python benchmarks/memory.py [--rows 0]`` prints a table. Memory is the proportional set size, in
 which a page that n processes share counts 1/n in each, so that a sum over workers is the node's.
-A worker is a process of its own, as Parsl starts it, or a thread of the embedded endpoint.
+A worker is a process of its own, as Parsl starts it; or one of Parsl's pool as our endpoints start
+it, forked from a process that has the libraries, which counts too; or a thread of the embedded
+endpoint.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from designs import folder_for, prepare
+
+from matminer_compute.client import CompositionClient
+from matminer_compute.endpoint import EmbeddedEndpoint
 
 ENGINE = "import globus_compute_endpoint.engines.helper, numpy"
 LIBRARIES = (
@@ -72,6 +81,23 @@ def hold(code: str, count: int = 1) -> tuple[float, float]:
     return total, said
 
 
+def pool(formulas: list[str], count: int) -> tuple[float, float]:
+    """The same of a pool's workers and the process they are forked from, once all have answered."""
+    os.environ["PARSL_CORES"] = str(count)  # or it starts no more workers than there are cores
+    with EmbeddedEndpoint("parsl", workers=count) as endpoint:
+        client = CompositionClient(endpoint=endpoint)
+        loads: dict[int, float] = {}
+        end = time.monotonic() + 600
+        while len(loads) < count:
+            for future in [client.submit(formulas) for _ in range(count)]:
+                for worker in future.result().workers:
+                    loads.setdefault(worker["pid"], worker["seconds"]["load"])
+            if time.monotonic() > end:
+                raise SystemExit(f"Only {len(loads)} of {count} workers have answered.")
+        parent = psutil.Process(next(iter(loads))).ppid()
+        return sum(map(proportional, [parent, *loads])), max(loads.values())
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -86,18 +112,20 @@ def main() -> None:
         hold(ours)  # fills the node cache
         print(f"forest of {int(metrics['rows']):,} rows; MB, and seconds of the slowest load\n")
         print("| workers | engine alone | and our libraries | ours, processes | s "
-              "| ours, threads | s | scikit-learn | s |")  # fmt: skip
-        print("|---|---|---|---|---|---|---|---|---|")
+              "| ours, forked | s | ours, threads | s | scikit-learn | s |")  # fmt: skip
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
         for count in (1, options.most):
             engine, _ = hold(ENGINE, count)
             libraries, _ = hold(LIBRARIES, count)
             held, load = hold(ours, count)
+            forked, in_forked = pool(formulas, count)
             threads, in_threads = hold(THREADS.format(formulas=formulas, count=count))
             many = count if metrics["rows"] < 20_000 else min(count, 4)
             sklearn, slow = hold(SKLEARN, many)
             peer = f"{sklearn:.0f}" + ("" if many == count else f" ({many} workers)")
             print(
                 f"| {count} | {engine:.0f} | {libraries:.0f} | {held:.0f} | {load:.2f} "
+                f"| {forked:.0f} | {in_forked:.2f} "
                 f"| {threads:.0f} | {in_threads:.2f} | {peer} | {slow:.2f} |",
                 flush=True,
             )

@@ -9,6 +9,7 @@ import click
 
 from .commands import Commands
 from .demo import demo
+from .describe import describe
 from .endpoint import endpoint
 from .enumerate import enumerate_space
 from .functions import functions
@@ -33,6 +34,7 @@ for _command in (
     register,
     functions,
     model,
+    describe,
     endpoint,
 ):
     main.add_command(_command)

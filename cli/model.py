@@ -11,7 +11,7 @@ import click
 
 from matminer_compute.errors import RegistryError
 from matminer_compute.functions.worker.address import public_address
-from matminer_compute.model.__main__ import train
+from matminer_compute.model.__main__ import featurizers_option, train
 
 from .commands import Commands
 from .terminal import Column, show
@@ -49,6 +49,13 @@ model.add_command(train)
     show_default=True,
     help="Preset of the features it was trained on.",
 )
+@click.option(
+    "--calibrate",
+    "calibrate_on",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV of formulas and known values that it was not trained on, for errors and intervals.",
+)
+@featurizers_option
 @_JSON
 def publish(as_json: bool, skops_file: Path, **options: Any) -> None:
     """Register a fitted scikit-learn regressor from SKOPS_FILE, trained elsewhere."""
@@ -123,6 +130,7 @@ def _print_table(title: str, versions: "list[VersionInfo]") -> None:
         Column("version"),
         Column("created", yields=True),
         *(Column(metric, digits=4, yields=metric != "MAE") for metric in _METRICS),
+        Column("in 90%", in_full="coverage of the 90% interval", digits=3, yields=True),
         Column("featurizer", yields=True),
         Column("marked"),
     )
@@ -130,7 +138,7 @@ def _print_table(title: str, versions: "list[VersionInfo]") -> None:
         (
             version.version,
             f"{version.created:%Y-%m-%d}",
-            *(version.metrics.get(metric) for metric in _METRICS),
+            *(version.metrics.get(metric) for metric in (*_METRICS, "coverage_90")),
             version.featurizer_version,
             ", ".join(version.aliases) or None,
         )

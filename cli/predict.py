@@ -11,7 +11,7 @@ import click
 from matminer_compute.errors.machine import files, packages, whole_file
 
 from .formulas import asked
-from .session import client_options, open_client
+from .session import client_options, interval_option, open_client
 from .terminal import Column, print_json, say, show
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("formulas", nargs=-1, metavar="FORMULA...")
 @client_options
+@interval_option
 @click.option(
     "--chain",
     type=click.Choice(["endpoint", "client"]),
@@ -104,24 +105,26 @@ def _show(predictions: "Predictions") -> None:
         Column("formula"),
         Column("value", in_full=title, digits=5),
         Column("std", digits=3, yields=True),
+        Column("lower", digits=4, yields=True),
+        Column("upper", digits=4, yields=True),
+        Column("in_training", digits=5, yields=True),
         Column("rejected"),
         Column("outside", yields=True),
     )
     rows = [
         (
-            formula,
-            _number(predictions.values[row]),
-            _number(predictions.std[row]),
-            predictions.rejected.get(row),
-            predictions.outside.get(row),
+            row.formula,
+            None if row.rejected else row.value,
+            row.std,
+            row.lower,
+            row.upper,
+            row.in_training,
+            row.rejected,
+            row.outside,
         )
-        for row, formula in enumerate(predictions.formulas)
+        for row in predictions
     ]
     show(columns, rows, title)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if value == value else None
 
 
 def _explain(predictions: "Predictions") -> None:
@@ -136,6 +139,10 @@ def _explain(predictions: "Predictions") -> None:
         )
     for row, reason in predictions.outside.items():
         say(f"{predictions.formulas[row]}: outside the training data, {reason}")
+    if predictions.interval is not None:
+        say(f"lower to upper: holds the true value in {predictions.interval:.0%} of all cases")
+    elif predictions.no_interval:
+        say(predictions.no_interval)
     if predictions.stale:
         say("The registry was away: the last known version answered.")
     for warning in predictions.warnings:

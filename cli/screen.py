@@ -11,7 +11,7 @@ from uuid import UUID
 
 import click
 
-from .session import endpoints_options, open_client
+from .session import endpoints_options, interval_option, open_client
 from .terminal import Column, print_json, say, show
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ _INTERRUPTED = 130
 @click.option("--restart", is_flag=True, help="Begin anew, whatever was left or stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @endpoints_options
+@interval_option
 def screen(
     source: Path | None,
     space: Path | None,

@@ -70,6 +70,15 @@ def endpoints_options(command: _F) -> _F:
     return _ENDPOINT("endpoints", multiple=True, help=where)(_with(command))
 
 
+def interval_option(command: _F) -> _F:
+    """Add the level of the intervals, which ``open_client`` takes."""
+    what = "Share of the intervals that hold the true value: 0.5, 0.8, 0.9 or 0.95."
+    level = click.FloatRange(0, 1, min_open=True, max_open=True)
+    return click.option("--interval", type=level, default=0.9, show_default=True, help=what)(
+        command
+    )
+
+
 def _with(command: _F) -> _F:
     for option in reversed(_OPTIONS):
         command = option(command)

@@ -12,6 +12,7 @@ from matminer_compute.errors import (
     FeatureSchemaMismatch,
     FileUnusable,
     FunctionNotAllowed,
+    IntervalMissing,
     JournalError,
     MatminerComputeError,
     ModelNotLoadable,
@@ -27,7 +28,8 @@ from matminer_compute.errors import (
 
 from .client import CompositionClient
 from .endpoint import Endpoint, ServiceEndpoint
-from .results import Features, Predictions
+from .features import Features
+from .predictions import Predictions
 from .row import Row
 from .screened import Screening
 from .spaces import Space
@@ -44,6 +46,7 @@ __all__ = [
     "Features",
     "FileUnusable",
     "FunctionNotAllowed",
+    "IntervalMissing",
     "JournalError",
     "MatminerComputeError",
     "ModelNotLoadable",

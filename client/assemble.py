@@ -6,9 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .results import Features, Predictions
+from .features import Features
+from .predictions import Predictions
 from .shards import Shard, not_text
 from .steps import Answer, Part
+
+#: What an answer has of each accepted row.
+_NUMBERS = ("values", "std", "lower", "upper")
+_OLD = "The registered functions are from before intervals; register again, and use the new bundle."
 
 
 class _ByRow:
@@ -18,6 +23,7 @@ class _ByRow:
         self.formulas = formulas
         self.rejected = not_text(formulas)
         self.outside: dict[int, str] = {}
+        self.in_training: dict[int, float] = {}
         self._replies: dict[int, Answer] = {}
 
     def failed(self, shard: Shard, error: Exception) -> Literal["end"]:
@@ -26,8 +32,13 @@ class _ByRow:
 
     def note(self, shard: Shard, answer: Answer) -> Any:
         """Keep what is said of rows; returns those that were accepted, as indexes."""
-        for mine, said in (("rejected", self.rejected), ("outside", self.outside)):
-            said.update({shard.rows[int(r)]: why for r, why in answer.get(mine, {}).items()})
+        said_of_rows: dict[str, dict[int, Any]] = {
+            "rejected": self.rejected,
+            "outside": self.outside,
+            "in_training": self.in_training,
+        }
+        for name, said in said_of_rows.items():
+            said.update({shard.rows[int(r)]: what for r, what in answer.get(name, {}).items()})
         self._replies[shard.first] = answer
         return np.asarray(shard.rows, dtype=np.int64)[answer["rows"]]
 
@@ -42,27 +53,33 @@ class PredictionsOf(_ByRow):
 
     def __init__(self, formulas: list[Any]) -> None:
         super().__init__(formulas)
-        self._values = np.full(len(formulas), np.nan)
-        self._std = np.full(len(formulas), np.nan)
+        self._numbers = {name: np.full(len(formulas), np.nan) for name in _NUMBERS}
 
     def add(self, shard: Shard, parts: list[Part]) -> None:
         """Take a shard's answers."""
         for part, answer in parts:
             rows = self.note(part, answer)
-            # None becomes NaN. What has been taken over need not be kept as Python's numbers.
-            self._values[rows] = np.asarray(answer.pop("values"), dtype=np.float64)
-            self._std[rows] = np.asarray(answer.pop("std"), dtype=np.float64)
+            for name, column in self._numbers.items():
+                if name in answer:  # functions registered long ago know no intervals
+                    # None becomes NaN. What is taken over need not be kept as Python's numbers.
+                    column[rows] = np.asarray(answer.pop(name), dtype=np.float64)
 
     def end(self, pair: Answer | None) -> Predictions:
         """All of them; ``pair`` is known unless one task did everything."""
         replies = self.replies or [pair or {}]
         said = pair or replies[0]
+        interval = said.get("interval")
+        bounds = () if interval is None else ("lower", "upper")
         return Predictions(
             formulas=self.formulas,
-            values=self._values,
-            std=self._std,
+            values=self._numbers["values"],
+            std=self._numbers["std"],
+            **{bound: self._numbers[bound] for bound in bounds},
+            interval=interval,
+            no_interval=None if interval is not None else said.get("no_interval", _OLD),
             rejected=dict(sorted(self.rejected.items())),
             outside=dict(sorted(self.outside.items())),
+            in_training=dict(sorted(self.in_training.items())),
             property=said["property"],
             unit=said["unit"],
             model=said["model"],

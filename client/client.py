@@ -16,14 +16,15 @@ from matminer_compute.registration import Bundle
 from .background import Background
 from .calls import Calls
 from .endpoint import Endpoint, ServiceEndpoint
+from .features import Features
 from .formulas import listed
 from .journal import Request
 from .ledger import Ledger
+from .predictions import Predictions
 from .progress import bar
 from .registered import function_ids, loaded
-from .results import Features, Predictions
 from .run import Run
-from .served import Served
+from .served import USUAL, Served
 from .steps import Chain
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         model: registered name of the model.
         version: an alias (``Production`` follows promotion), a stage, or a version number.
         chain: ``"endpoint"`` sends one task that does both steps; ``"client"`` sends two, the
-            features coming back in between. The values are the same to the last bit.
+            features coming back in between. The values are the same, of a forest to the last bit.
+        interval: share of the intervals that hold the true value, one of the levels that the model
+            has (0.5, 0.8, 0.9, 0.95).
         task_timeout: seconds after which an unanswered task is taken for lost and sent again, at
             most twice; whichever is answered first counts. An hour by default: longer than a task
             runs, and for a cluster it should be longer than its queue. None: never.
@@ -67,6 +70,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         model: str = "Matminer",
         version: str | int = "Production",
         chain: Chain = "endpoint",
+        interval: float = USUAL,
         task_timeout: float | None = 3600.0,
     ) -> None:
         if endpoint is None or endpoint == []:
@@ -76,7 +80,10 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             )
         if chain not in ("endpoint", "client"):
             raise ValueError(f"chain must be 'endpoint' or 'client', not {chain!r}.")
+        if not 0 < interval < 1:
+            raise ValueError(f"interval must be between 0 and 1, such as 0.9, not {interval!r}.")
         self.model, self.version, self.chain = model, str(version), chain
+        self.interval = float(interval)
         if isinstance(endpoint, str) or not isinstance(endpoint, Sequence):
             endpoint = [endpoint]
         self._own: list[ServiceEndpoint] = []
@@ -150,7 +157,8 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         ledger, entries = Ledger.read(journal, Request)
         asked = ledger.head
         endpoint = ServiceEndpoint(asked.endpoint)
-        client = cls(asked.bundle, endpoint, model=asked.pair["model"]["name"], chain=asked.chain)
+        which = {"model": asked.pair["model"]["name"], "interval": asked.level}
+        client = cls(asked.bundle, endpoint, chain=asked.chain, **which)
         try:
             ledger.take_up(entries, endpoint.reload(asked.task_group) if entries else {})
             with bar("Predicting", progress) as show:
@@ -278,7 +286,8 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
 
     @property
     def _served(self) -> Served:
-        return Served(self._calls, self.model, str(self.version), self.chain, self._bundle)
+        which = self.model, str(self.version), self.chain, self.interval
+        return Served(self._calls, *which, self._bundle)
 
     def _calls_of(self, endpoint: str | uuid.UUID | Endpoint, timeout: float | None) -> Calls:
         if isinstance(endpoint, str | uuid.UUID):

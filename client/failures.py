@@ -7,6 +7,7 @@ from matminer_compute.errors import (
     EnvironmentMismatch,
     FeatureSchemaMismatch,
     FunctionNotAllowed,
+    IntervalMissing,
     MatminerComputeError,
     ModelNotLoadable,
     NoProductionVersion,
@@ -37,6 +38,7 @@ _BY_CODE: dict[str, type[MatminerComputeError]] = {
     "registry-refused": RegistryError,
     "registry-unreachable": RegistryUnreachable,
     "too-many-kept": ResultTooLarge,
+    "unknown-interval": IntervalMissing,
     "unknown-version": NoProductionVersion,
     "version-deleted": NoProductionVersion,
 }

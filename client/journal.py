@@ -21,11 +21,12 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     endpoint: str
     task_group: str
     bundle: Bundle
     chain: Literal["endpoint", "client"]
+    level: float
     pair: dict[str, Any]
     rows_a_task: int
     formulas: list[str | None]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from .numerals import significant
 
 if TYPE_CHECKING:
-    from .results import Features, Predictions
+    from .features import Features
+    from .predictions import Predictions
     from .row import Row
 
 #: Rows of a table that is shown in full, and of each end of a longer one.
@@ -22,7 +23,7 @@ Cells = Sequence[str]
 def predictions_table(result: "Predictions") -> str:
     """HTML of a row a formula: value, std, interval where there are any, and what is to be said."""
     unit = f" ({result.unit})" if result.unit else ""
-    interval = [] if result.lower is None else [f"interval{unit}"]
+    interval = [] if result.interval is None else [f"{result.interval:.0%} interval{unit}"]
 
     def cells(at: int) -> Cells:
         row = result[at]
@@ -31,6 +32,8 @@ def predictions_table(result: "Predictions") -> str:
         spread = "" if row.std is None else significant(row.std, 3)
         between = [_interval(row)] if interval else []
         remark = f"outside the training data: {row.outside}" if row.outside else ""
+        if row.in_training is not None:
+            remark = remark or f"trained on as {significant(row.in_training)}"
         return [str(row.formula), significant(row.value), spread, *between, remark]
 
     headings = ["formula", f"{result.property}{unit}", f"std{unit}", *interval, ""]

@@ -16,7 +16,7 @@ from .foreign import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .results import Predictions
+    from .predictions import Predictions
     from .row import Row
 
 Floats = NDArray[np.float64]

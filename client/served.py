@@ -10,8 +10,9 @@ from . import journal as journals
 from .assemble import FeaturesOf, PredictionsOf
 from .calls import Calls
 from .driver import Step
+from .features import Features
 from .ledger import Ledger
-from .results import Features, Predictions
+from .predictions import Predictions
 from .run import Run, Watch
 from .shards import TASK_BYTES, ListShard, cut
 from .steps import Answer, Chain, Featurizing, Predicting
@@ -20,6 +21,8 @@ from .steps import Answer, Chain, Featurizing, Predicting
 #: rejection, one for every row, stay under the service's limit for a result.
 _PREDICT_ROWS = 10_000
 _FEATURIZE_ROWS = 500
+#: The level of intervals unless another one is asked for.
+USUAL = 0.9
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Served:
         model: registered name.
         version: an alias, a stage or a number.
         chain: one task a shard, or two with the features coming back in between.
+        level: of the intervals.
         bundle: the functions as they were registered, if they were.
     """
 
@@ -38,11 +42,22 @@ class Served:
     model: str
     version: str
     chain: Chain
+    level: float
     bundle: Bundle | None
+
+    @property
+    def interval(self) -> dict[str, float]:
+        """The level as functions take it; functions of older bundles know the usual one only."""
+        return {} if self.level == USUAL else {"interval": self.level}
 
     def pair(self, calls: Calls) -> Step[Answer]:
         """Which versions would answer: ``predict``'s result without rows."""
-        return calls.call("predict", [None], {"name": self.model, "version": self.version})
+        which = {"name": self.model, "version": self.version}
+        return calls.call("predict", [None], which | self.interval)
+
+    def predicting_by(self, pair: Answer, ledger: Ledger[Any] | None) -> Predicting:
+        """What is done with a shard by one pair of versions."""
+        return Predicting(pair["model"], pair["featurizer"], self.chain, self.interval, ledger)
 
     def predicting(
         self,
@@ -63,13 +78,19 @@ class Served:
 
         def plan(pair: Answer | None) -> Predicting:
             if pair is None:
-                return Predicting({"name": self.model, "version": self.version}, None, "endpoint")
+                which = {"name": self.model, "version": self.version}
+                return Predicting(which, None, "endpoint", self.interval)
             ledger = None
             if journal is not None:
                 where = [calls.endpoint for calls in self.endpoints]
-                asked = {"chain": self.chain, "pair": pair, "rows_a_task": rows_a_task}
+                asked = {
+                    "chain": self.chain,
+                    "level": self.level,
+                    "pair": pair,
+                    "rows_a_task": rows_a_task,
+                }
                 ledger = journals.begin(journal, where, self.bundle, formulas, **asked)
-            return Predicting(pair["model"], pair["featurizer"], self.chain, ledger)
+            return self.predicting_by(pair, ledger)
 
         return Run(
             self.endpoints,
@@ -95,7 +116,7 @@ class Served:
             iter(shards),
             sink,
             pair=asked.pair,
-            plan=lambda pair: Predicting(pair["model"], pair["featurizer"], self.chain, ledger),
+            plan=lambda pair: self.predicting_by(pair, ledger),
             timeout=timeout,
             total=len(shards),
             watch=watch,

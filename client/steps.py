@@ -1,6 +1,6 @@
 """What is done with one shard on one endpoint: featurized, predicted, halved where too large."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -39,12 +39,14 @@ class Predicting:
         model: its name, and a version.
         featurizer: the version of its featurizer; None: the model's own, found on the endpoint.
         chain: one task a shard, or two with the features coming back in between.
+        interval: the level of the intervals, as a further argument, if it is not the usual one.
         ledger: where to note the tasks, for a run that another process may have to take up.
     """
 
     model: dict[str, str]
     featurizer: dict[str, str] | None
     chain: Chain
+    interval: dict[str, float]
     ledger: Ledger[Any] | None = None
 
     def __call__(self, calls: Calls, shard: Shard) -> Parts:
@@ -59,14 +61,16 @@ class Predicting:
 
     def _whole(self, calls: Calls, shard: Shard, ledger: Ledger[Any] | None) -> Step[Answer]:
         if self.featurizer is None or self.chain == "endpoint":
-            return _call(calls, "predict_composition", shard, self.model, ledger)
+            which = self.model | self.interval
+            return _call(calls, "predict_composition", shard, which, ledger)
         return self._in_two(calls, shard, self.featurizer, ledger)
 
     def _in_two(
         self, calls: Calls, shard: Shard, featurizer: dict[str, str], ledger: Ledger[Any] | None
     ) -> Step[Answer]:
         featurized = yield from _call(calls, "featurize_composition", shard, featurizer, ledger)
-        return (yield from _call(calls, "predict", shard, self.model, ledger, featurized))
+        which = self.model | self.interval
+        return (yield from _call(calls, "predict", shard, which, ledger, featurized))
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,13 @@ def _call(
     calls: Calls,
     function: str,
     shard: Shard,
-    which: dict[str, str],
+    which: Mapping[str, Any],
     ledger: Ledger[Any] | None,
     argument: Any = None,
 ) -> Step[Answer]:
     ticket = ledger.ticket(shard.first, len(shard), function) if ledger else None
-    which = {"name": which["name"], "version": which["version"]}
-    return calls.call(function, [argument or shard.formulas], which, ticket)
+    given = {key: which[key] for key in ("name", "version", "interval") if key in which}
+    return calls.call(function, [argument or shard.formulas], given, ticket)
 
 
 def seconds_of(answer: Answer) -> float:

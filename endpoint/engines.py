@@ -28,6 +28,7 @@ EngineName = Literal["processes", "threads", "parsl"]
 
 #: What an engine here deserializes: source text and JSON. A pickle is refused unread.
 ALLOWED_SERIALIZERS = [PureSourceTextInspect, JSONData]
+_PROGRAMS = Path(__file__).parent / "templates" / "python"
 
 
 def make_engine(name: EngineName, workers: int, environment: dict[str, str]) -> Engine:
@@ -75,7 +76,9 @@ def _threads(workers: int, environment: dict[str, str]) -> Engine:
 
 def _parsl(workers: int, environment: dict[str, str]) -> Engine:
     command = str(Path(sys.executable).with_name("globus-compute-endpoint"))
-    exports = [f"export {key}={shlex.quote(value)}" for key, value in environment.items()]
+    ours = os.pathsep.join([str(_PROGRAMS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    exported = {**environment, "PYTHONPATH": ours}
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in exported.items()]
     engine = GlobusComputeEngine(
         label="embedded",
         address="127.0.0.1",
@@ -92,7 +95,12 @@ def _parsl(workers: int, environment: dict[str, str]) -> Engine:
     # By name they would be looked for on a PATH that need not hold this environment.
     executor = engine.executor
     executor.interchange_launch_cmd = [command, *executor.interchange_launch_cmd[1:]]
-    executor.launch_cmd = executor.launch_cmd.replace("globus-compute-endpoint", command, 1)
+    pool = "parsl.executors.high_throughput.process_worker_pool"
+    executor.launch_cmd = executor.launch_cmd.replace(
+        f"globus-compute-endpoint python-exec {pool}",
+        f"{shlex.quote(command)} python-exec matminer_compute_pool",
+        1,
+    )
     return engine
 
 

@@ -15,11 +15,13 @@
     │   ├── NoProductionVersion     nothing carries the alias, stage or number asked for
     │   └── ModelNotLoadable        a version exists, but cannot be used
     ├── FeatureSchemaMismatch       features of one featurizer given to a model trained on another
+    ├── IntervalMissing             the model has no interval of the level asked for
     ├── PayloadTooLarge             more than the service carries, raised before anything is sent
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
     ├── JournalError                a journal of a call cannot be written, read or taken up
     ├── SpaceError                  a space of candidates cannot be read or enumerated as written
     ├── TrainingError               data that cannot be trained on, a model that cannot be published
+    ├── CardError               a card, or what its publisher adds to it, cannot be used as it is
     ├── FileUnusable                a file cannot be read or written (also an OSError)
     ├── PackageMissing              a part that is not installed was asked for (also an ImportError)
     └── RemoteError                 anything else raised on a worker, with its traceback
@@ -30,6 +32,7 @@ from it. ``matminer_compute.client`` re-exports the ones a caller meets.
 
 __all__ = [
     "BundleError",
+    "CardError",
     "DeadlineExceeded",
     "EndpointError",
     "EndpointNotConfigured",
@@ -38,6 +41,7 @@ __all__ = [
     "FeatureSchemaMismatch",
     "FileUnusable",
     "FunctionNotAllowed",
+    "IntervalMissing",
     "JournalError",
     "MatminerComputeError",
     "ModelNotLoadable",
@@ -105,6 +109,10 @@ class FeatureSchemaMismatch(MatminerComputeError):
     """The features were not made by the featurizer that the model was trained with."""
 
 
+class IntervalMissing(MatminerComputeError):
+    """The model has intervals, but none of the level that was asked for."""
+
+
 class PayloadTooLarge(MatminerComputeError):
     """A task or its result exceeds what the Compute service carries."""
 
@@ -123,6 +131,10 @@ class SpaceError(MatminerComputeError):
 
 class TrainingError(MatminerComputeError):
     """The data cannot be trained on, or the model cannot be published; nothing was published."""
+
+
+class CardError(MatminerComputeError):
+    """A version's card, or the file of its authors, cannot be used; the text names the field."""
 
 
 class FileUnusable(MatminerComputeError, OSError):

@@ -22,8 +22,9 @@ _ADVICE = {
 #: What the extras install, by the names they are imported by.
 _SCREEN = {"matplotlib", "pyarrow"}
 _LOCAL = {
-    "globus_compute_common", "globus_compute_endpoint", "matminer", "mlflow", "numba", "pandas",
-    "parsl", "pymatgen", "scipy", "sklearn", "skops", "sqlalchemy", "threadpoolctl",
+    "globus_compute_common", "globus_compute_endpoint", "markdown_it", "matminer", "mlflow",
+    "numba", "pandas", "parsl", "pymatgen", "scipy", "sklearn", "skops", "sqlalchemy",
+    "threadpoolctl", "yaml",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Formulas to features, on the worker."""
 
 import time
+from typing import Any
 
 from .worker import models
 from .worker.features import encoded
@@ -27,8 +28,9 @@ def featurize_composition(
         (n_accepted, n_features); ``labels`` of its columns; ``rows``: index into ``formulas`` of
         each accepted row;
         ``rejected``: reason by row, the row as text; ``outside``: the same for accepted rows far
-        from all that the model was trained on (empty if that is not known); ``featurizer``:
-        name, version, run_id, schema; ``loading``: cold, stale, seconds, warnings; ``seconds`` of
+        from all that the model was trained on, and ``in_training``: the value by row that it was
+        taught for the very composition (both empty if not known); ``featurizer``: name, version,
+        run_id, schema; ``loading``: cold, stale, seconds, warnings; ``seconds`` of
         featurizing alone.
 
     Raises:
@@ -42,19 +44,25 @@ def featurize_composition(
         )
     featurizer = models.load(name, version)
     started = time.perf_counter()
-    if hasattr(featurizer.model, "examine"):
-        features, rows, index, rejected, outside = featurizer.model.examine(formulas)
-    else:  # published before there were domains
-        features, rows, index, rejected = featurizer.model.featurize(formulas)
-        outside = {}
+    features, rows, index, rejected, outside, in_training = _examined(featurizer.model, formulas)
     result = {
         "features": encoded(features[index]) if encode else features,
         "rows": rows,
         "rejected": {str(row): reason for row, reason in rejected.items()},
         "outside": {str(row): reason for row, reason in outside.items()},
+        "in_training": {str(row): value for row, value in in_training.items()},
         "featurizer": featurizer.version.as_json(),
         "loading": featurizer.loading(),
     }
     result |= {"labels": list(featurizer.model.labels)} if encode else {"index": index}
     result["seconds"] = time.perf_counter() - started
     return result
+
+
+def _examined(model: Any, formulas: list[str]) -> tuple:
+    """What the artifact says of formulas, also one of a time when they said less."""
+    if hasattr(model, "report"):
+        return model.report(formulas)
+    if hasattr(model, "examine"):
+        return *model.examine(formulas), {}
+    return *model.featurize(formulas), {}, {}

@@ -5,7 +5,7 @@ import platform
 import time
 from typing import Any
 
-from .worker import models, refusals
+from .worker import answers, models, refusals
 from .worker.features import taken_apart
 
 
@@ -14,6 +14,7 @@ def predict(
     *,
     name: str = "Matminer",
     version: str = "Production",
+    interval: float = 0.9,
 ) -> dict:
     """Predict a property from features with a registered model.
 
@@ -22,10 +23,13 @@ def predict(
             versions would answer, without any rows.
         name: registered model name.
         version: an alias, a stage (older registries) or a version number.
+        interval: share of the intervals that hold the true value, one of those that the model has.
 
     Returns:
-        ``values`` and ``std`` (over the trees; None where the estimator has none), in ``unit``, one
-        per accepted row; ``property``; ``rows``, ``rejected`` and ``outside``, carried through;
+        ``values`` and ``std`` (over trees or members; None where the estimator has none), in
+        ``unit``, one per accepted row, and ``lower`` and ``upper``, their intervals (None for rows
+        outside); ``interval``, their level, or None and ``no_interval``, the reason;
+        ``property``; ``rows``, ``rejected``, ``outside`` and ``in_training``, carried through;
         ``featurizer`` and ``model``: name, version, run_id, schema; ``worker``: host, python, pid,
         task, cold, seconds; ``stale``: the registry was away and the last known version answered;
         ``warnings``.
@@ -33,7 +37,8 @@ def predict(
     Raises:
         ValueError: ``[bad-features]``: ``featurized`` is not of that form.
         RuntimeError: ``[feature-schema-mismatch]``: the features are another featurizer's;
-            any other ``[code] sentence``: the registry or the version is at fault.
+            ``[unknown-interval]``: the model has none of that level; any other ``[code] sentence``:
+            the registry or the version is at fault.
     """
     model = models.load(name, version)
     if "featurizer" not in model.version.tags:
@@ -44,8 +49,13 @@ def predict(
     if featurizer["schema"] != model.version.tags["schema"]:
         wanted = model.version.featurizer()
         raise refusals.another_schema(featurizer, model.version.as_json(), wanted)
+    said = answers.interval(model, interval)
+    outside = featurized.get("outside", {})
     started = time.perf_counter()
-    values, std = _regressed(model.model, features, index)
+    numbers = _numbers(model.model, features, index, said["interval"])
+    for at, row in enumerate(rows if outside else []):
+        if str(row) in outside:
+            numbers["lower"][at] = numbers["upper"][at] = None
     before = featurized.get("loading") or {"cold": False, "seconds": 0.0, "warnings": []}
     loading = model.loading()
     seconds = {
@@ -54,13 +64,14 @@ def predict(
         "predict": time.perf_counter() - started,
     }
     return {
-        "values": values,
-        "std": std,
+        **numbers,
+        **said,
         "property": model.version.tags.get("property"),
         "unit": model.version.tags.get("unit"),
         "rows": rows,
         "rejected": featurized.get("rejected", {}),
-        "outside": featurized.get("outside", {}),
+        "outside": outside,
+        "in_training": featurized.get("in_training", {}),
         "featurizer": featurizer,
         "model": model.version.as_json(),
         "worker": _worker(loading["cold"] or before["cold"], seconds),
@@ -69,13 +80,12 @@ def predict(
     }
 
 
-def _regressed(model: Any, features: Any, index: list[int]) -> tuple[list, list]:
-    """Values and deviations of the rows in ``index``; None where there is none."""
+def _numbers(model: Any, features: Any, index: list[int], level: float | None) -> dict:
+    """Values, deviations and bounds of the rows in ``index``, each a list."""
     if not len(index):
-        return [], []
-    numbers = [[None if x != x else x for x in some.tolist()] for some in model.regress(features)]
-    values, std = ([some[row] for row in index] for some in numbers)
-    return values, std
+        return {name: [] for name in answers.NUMBERS}
+    distinct = answers.by_name(answers.regressed(model, features, level))
+    return {name: [some[row] for row in index] for name, some in distinct.items()}
 
 
 def _worker(cold: bool, seconds: dict) -> dict:

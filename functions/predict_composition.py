@@ -9,6 +9,7 @@ def predict_composition(
     *,
     name: str = "Matminer",
     version: str = "Production",
+    interval: float = 0.9,
 ) -> dict:
     """Predict a property from formulas; the features never leave the endpoint.
 
@@ -19,20 +20,21 @@ def predict_composition(
         formulas: chemical formulas, any number; an unusable one is data, not an error.
         name: registered model name.
         version: an alias, a stage (older registries) or a version number.
+        interval: as ``predict`` takes it.
 
     Returns:
-        What ``predict`` returns; ``rows``, ``rejected`` and ``outside`` are indexes into
-        ``formulas``.
+        What ``predict`` returns; ``rows``, and the rows of ``rejected``, ``outside`` and
+        ``in_training``, are indexes into ``formulas``.
 
     Raises:
         TypeError, RuntimeError: as its two steps do.
     """
-    pair = predict(None, name=name, version=version)
+    pair = predict(None, name=name, version=version, interval=interval)
     featurizer = pair["featurizer"]
     featurized = featurize_composition(
         formulas, name=featurizer["name"], version=featurizer["version"], encode=False
     )
-    answer = predict(featurized, name=name, version=pair["model"]["version"])
+    answer = predict(featurized, name=name, version=pair["model"]["version"], interval=interval)
     answer["stale"] = pair["stale"]
     answer["warnings"] = list(dict.fromkeys(pair["warnings"] + answer["warnings"]))
     answer["worker"]["cold"] |= pair["worker"]["cold"]

@@ -1,13 +1,12 @@
 """A space of candidates to the best of them in one task: enumerated, predicted, counted there."""
 
 import time
-from typing import Any
 
 from .predict import predict
 from .spaces.candidates import Candidates
 from .spaces.kept import Kept
 from .spaces.tally import Tally
-from .worker import models, refusals
+from .worker import answers, models, refusals
 
 _BLOCK = 1 << 14  # candidates predicted together
 
@@ -19,6 +18,7 @@ def screen_space(
     keep: dict,
     name: str = "Matminer",
     version: str = "Production",
+    interval: float = 0.9,
 ) -> dict:
     """Predict a property of all candidates in parts of a space, and keep what is asked for.
 
@@ -32,15 +32,16 @@ def screen_space(
             ``{"above": x}``: what has such a value; ``{"all": True}``.
         name: registered model name.
         version: an alias, a stage (older registries) or a version number.
+        interval: as ``predict`` takes it.
 
     Returns:
-        ``formulas``, ``values`` and ``std`` (None where the estimator has none) of what is kept, a
-        top in its order; ``outside``: reason by row, the row as text, for those kept that are
-        outside what the model was trained on; ``tally`` of all candidates: rows, rejected (how many
-        by reason), outside (how many), histogram (width of a bin, and counts by floor(value /
-        width)), elements (by symbol, how many rows hold it and the sum of their values); and
-        ``property``, ``unit``, ``featurizer``, ``model``, ``worker``, ``stale``, ``warnings`` as
-        ``predict`` gives them.
+        ``formulas``, ``values``, ``std``, ``lower`` and ``upper`` (None where there is none) of
+        what is kept, a top in its order; ``outside`` and ``in_training`` of these, by row, the row
+        as text; ``interval``, as ``predict`` gives it; ``tally`` of all candidates: rows, rejected
+        (how many by reason), outside (how many), histogram (width of a bin, and counts by
+        floor(value / width)), elements (by symbol, how many rows hold it and the sum of their
+        values); and ``property``, ``unit``, ``featurizer``, ``model``, ``worker``, ``stale``,
+        ``warnings`` as ``predict`` gives them.
 
     Raises:
         ValueError: ``[bad-space]``, ``[bad-part]``, ``[bad-keep]``: an argument is no such thing.
@@ -49,10 +50,10 @@ def screen_space(
     """
     candidates = Candidates(space)
     kept, tally = Kept(keep, candidates.texts), Tally()
-    answer = predict(None, name=name, version=version)
+    answer = predict(None, name=name, version=version, interval=interval)
     model = models.load(name, answer["model"]["version"])
     featurizer = models.load(answer["featurizer"]["name"], answer["featurizer"]["version"])
-    if not hasattr(featurizer.model, "is_outside"):
+    if not hasattr(featurizer.model, "in_training"):
         sentence = f"{featurizer.version} reads formulas only, not spaces; train the pair again."
         raise refusals.refused("model-not-loadable", sentence)
     seconds, warm = answer["worker"]["seconds"], time.perf_counter()
@@ -60,7 +61,7 @@ def screen_space(
         arrays, began = candidates.arrays(some), time.perf_counter()
         features, rejected = featurizer.model.featurize_compositions(*arrays)
         featurized = time.perf_counter()
-        numbers = _regressed(model.model, features)
+        numbers = answers.regressed(model.model, features, answer["interval"])
         predicted = time.perf_counter()
         outside = featurizer.model.is_outside(*arrays)
         outside[list(rejected)] = False
@@ -69,23 +70,19 @@ def screen_space(
         seconds["featurize"] += featurized - began
         seconds["predict"] += predicted - featurized
     rows, numbers, formulas = kept.answer()
-    reasons = featurizer.model.outside(*candidates.arrays(rows))
+    arrays = candidates.arrays(rows)
+    reasons = featurizer.model.outside(*arrays)
+    numbers[list(reasons), 2:] = float("nan")
+    taught = featurizer.model.in_training(*arrays)
     for field in ("values", "rows", "rejected"):
         del answer[field]
     answer |= {
         "formulas": formulas,
-        "values": numbers[:, 0].tolist(),
-        "std": [None if x != x else x for x in numbers[:, 1].tolist()],
+        **answers.by_name(numbers),
         "outside": {str(row): reason for row, reason in reasons.items()},
+        "in_training": {str(row): value for row, value in taught.items()},
         "tally": tally.as_json(candidates.symbols),
         "featurizer": featurizer.version.as_json(),
     }
     seconds["enumerate"] = time.perf_counter() - warm - seconds["featurize"] - seconds["predict"]
     return answer
-
-
-def _regressed(model: Any, features: Any) -> Any:
-    """Values and deviations, as columns."""
-    import numpy as np
-
-    return np.column_stack(model.regress(features))

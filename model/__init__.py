@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FEATURIZERS,
         MODEL_NAME,
         PRESETS,
+        WITH_ELEMENTS,
         TrainOptions,
         featurizer_name,
     )
@@ -42,6 +43,7 @@ _HOMES = {
     "TrainingData": "training_data",
     "Removal": "removal",
     "VersionInfo": "versions",
+    "WITH_ELEMENTS": "options",
     "delete_version": "removal",
     "featurizer_name": "options",
     "list_versions": "versions",
@@ -56,6 +58,7 @@ __all__ = [
     "FEATURIZERS",
     "MODEL_NAME",
     "PRESETS",
+    "WITH_ELEMENTS",
     "Promotion",
     "Published",
     "Removal",

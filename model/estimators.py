@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ from threadpoolctl import threadpool_limits
 
 from matminer_compute.errors import TrainingError
 
+from .network import NetworkRegressor
+from .options import FORESTS, TrainOptions
+
 _ORDINARY = (-9, 40)  # binary exponents of a standard deviation: 0.001 to 1e12
 # Boosting starts and joins OpenMP threads thousands of times a second. Below so many rows each has
 # little to do, and if another process holds a core, all wait for the thread that sits on it.
@@ -31,51 +35,71 @@ _ROWS_WORTH_THREADS = 20_000
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Predictions for each row by a model that had not seen its composition.
+    """Predictions for rows by models that had not seen their compositions.
 
     Attributes:
-        predicted: float64 (n_rows,), in the target's unit.
-        fold: int (n_rows,), the fold in which each row was held out.
-        mae: mean absolute error over all rows, in the target's unit.
-        rmse: root mean squared error over all rows, in the target's unit.
-        r2: coefficient of determination over all rows, 1 at best.
+        predicted: float64 (n_rows,), in the target's unit; NaN for rows of folds that were not
+            held out, because enough rows had been.
+        fold: int (n_rows,), the fold of each row.
+        judged: bool (n_rows,), which rows were held out.
+        mae: mean absolute error over all rows judged, in the target's unit.
+        rmse: root mean squared error over these, in the target's unit.
+        r2: coefficient of determination over these, 1 at best.
         mae_std: standard deviation of the folds' mean absolute errors, in the target's unit.
         std: standard deviation over the trees for each row, (n_rows,), in the target's unit; None
             for an estimator whose trees are no independent answers.
+        fit_seconds: what training one of the models took, in the mean.
     """
 
     predicted: np.ndarray
     fold: np.ndarray
+    judged: np.ndarray
     mae: float
     rmse: float
     r2: float
     mae_std: float
     std: np.ndarray | None
+    fit_seconds: float
 
     def as_metrics(self) -> dict[str, float]:
         """The figures under the names they are logged by."""
         return {"MAE": self.mae, "RMSE": self.rmse, "R2": self.r2, "MAE_std": self.mae_std}
 
 
-def make_pipeline(estimator: str, size: int, seed: int) -> Pipeline:
+def make_pipeline(estimator: str, size: int, seed: int, **more: Any) -> Pipeline:
     """Return an untrained pipeline: gaps filled with the column's mean, then the regressor.
 
     Args:
-        estimator: ``random-forest``, ``extra-trees`` or ``hist-gradient-boosting``.
-        size: trees, or rounds of boosting.
+        estimator: ``random-forest``, ``extra-trees``, ``hist-gradient-boosting`` or ``network``.
+        size: trees, rounds of boosting, or members of the network.
         seed: random state.
+        more: of the estimator's class, such as a forest's ``max_features``.
 
     Raises:
         KeyError: there is no such estimator.
     """
+    if estimator == "network":  # it takes gaps as they are
+        network = NetworkRegressor(size, random_state=seed, **more)
+        return Pipeline([("imputer", "passthrough"), ("regressor", network)])
+    sized = "max_iter" if estimator == "hist-gradient-boosting" else "n_estimators"
     regressor = {
-        "random-forest": lambda: RandomForestRegressor(n_estimators=size, random_state=seed),
-        "extra-trees": lambda: ExtraTreesRegressor(n_estimators=size, random_state=seed),
-        "hist-gradient-boosting": lambda: HistGradientBoostingRegressor(
-            max_iter=size, random_state=seed
-        ),
-    }[estimator]()
+        "random-forest": RandomForestRegressor,
+        "extra-trees": ExtraTreesRegressor,
+        "hist-gradient-boosting": HistGradientBoostingRegressor,
+    }[estimator](**{sized: size}, random_state=seed, **more)
     return Pipeline([("imputer", SimpleImputer()), ("regressor", regressor)])
+
+
+def pipeline_for(options: TrainOptions) -> Pipeline:
+    """Return the untrained pipeline that options ask for."""
+    more: dict[str, Any] = {}
+    if options.estimator in FORESTS:
+        more["max_features"] = options.max_features
+    if options.estimator == "network":
+        more["epochs"] = options.epochs or None
+        if options.layers:
+            more["hidden_layer_sizes"] = options.layers
+    return make_pipeline(options.estimator, options.size, options.seed, **more)
 
 
 def fit(pipeline: Pipeline, features: np.ndarray, target: np.ndarray) -> Pipeline:
@@ -93,6 +117,8 @@ def fit(pipeline: Pipeline, features: np.ndarray, target: np.ndarray) -> Pipelin
         target: float64 (n_rows,).
     """
     regressor = pipeline.named_steps["regressor"]
+    if isinstance(regressor, NetworkRegressor):  # it standardises the target itself
+        return pipeline.fit(features, target)
     scale = target_scale(target)
     if "n_jobs" in regressor.get_params():
         regressor.set_params(n_jobs=-1)
@@ -141,12 +167,16 @@ def cross_validate(
     *,
     folds: int,
     seed: int,
+    aggregate: str = "mean",
+    compositions: np.ndarray | None = None,
+    enough: int = 0,
     on_fold: Callable[[int], Any] = lambda done: None,
+    on_last: Callable[[Pipeline, np.ndarray], Any] = lambda model, held_out: None,
 ) -> CrossValidation:
-    """Predict every row by models trained on the other folds.
+    """Predict rows by models trained on the other folds.
 
-    The folds are drawn over distinct rows of features: a composition that stands in the data
-    twice is never both trained on and predicted.
+    The folds are drawn over distinct compositions: one that stands in the data twice is never both
+    trained on and predicted.
 
     Args:
         pipeline: untrained; it is cloned for each fold.
@@ -154,12 +184,18 @@ def cross_validate(
         target: float64 (n_rows,).
         folds: number of folds.
         seed: random state of the shuffle.
+        aggregate: ``mean`` or ``median`` over the trees.
+        compositions: (n_rows,), a key of each row's composition; by default its features are.
+        enough: hold out no more folds once so many rows were predicted; 0: all of them.
         on_fold: called with the number of folds done, after each.
+        on_last: called with the last fold's model and (n_rows,) which rows it has not seen.
 
     Raises:
-        TrainingError: there are fewer distinct rows of features than folds.
+        TrainingError: there are fewer distinct compositions than folds.
     """
-    group, distinct = pd.factorize(np.array([row.tobytes() for row in features], dtype=object))
+    if compositions is None:
+        compositions = np.array([row.tobytes() for row in features], dtype=object)
+    group, distinct = pd.factorize(compositions)
     if len(distinct) < folds:
         raise TrainingError(
             f"The rows hold {len(distinct)} distinct compositions; to judge a model by {folds} "
@@ -170,31 +206,54 @@ def cross_validate(
     for number, (_, held_out) in enumerate(splitter.split(distinct)):
         fold_of_group[held_out] = number
     fold = fold_of_group[group]
-    predicted, spread = np.empty((2, len(target)))
-    errors = []
+    predicted, spread = np.full((2, len(target)), np.nan)
+    errors, seconds = [], []
     for number in range(folds):
         held_out = fold == number
+        started = time.perf_counter()
         model = fit(clone(pipeline), features[~held_out], target[~held_out])
-        predicted[held_out] = model.predict(features[held_out])
-        spread[held_out] = _spread(model, features[held_out])
+        seconds.append(time.perf_counter() - started)
+        predicted[held_out], std = answers(model, features[held_out], aggregate)
+        spread[held_out] = np.nan if std is None else std
         errors.append(mean_absolute_error(target[held_out], predicted[held_out]))
         on_fold(number + 1)
+        judged = fold <= number
+        if enough and judged.sum() >= enough:
+            break
+    on_last(model, held_out)
+    known, said = target[judged], predicted[judged]
     return CrossValidation(
         predicted=predicted,
         fold=fold,
-        mae=float(mean_absolute_error(target, predicted)),
-        rmse=float(root_mean_squared_error(target, predicted)),
-        r2=float(r2_score(target, predicted)),
+        judged=judged,
+        mae=float(mean_absolute_error(known, said)),
+        rmse=float(root_mean_squared_error(known, said)),
+        r2=float(r2_score(known, said)),
         mae_std=float(np.std(errors)),
-        std=None if np.isnan(spread).any() else spread,
+        std=None if np.isnan(spread[judged]).any() else spread,
+        fit_seconds=float(np.mean(seconds)),
     )
 
 
-def _spread(pipeline: Pipeline, features: np.ndarray) -> np.ndarray | float:
-    """Standard deviation over the trees, (n_rows,); NaN if they are no independent answers."""
-    trees = getattr(pipeline[-1], "estimators_", None)
-    if trees is None:
-        return math.nan
-    prepared = pipeline[:-1].transform(features)
-    answers = np.array([tree.predict(prepared) for tree in trees])
-    return np.asarray(answers.std(axis=0))
+def answers(
+    pipeline: Pipeline, features: np.ndarray, aggregate: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a fitted pipeline answers, as it will when it is served.
+
+    Args:
+        pipeline: fitted.
+        features: float64 (n_rows, n_features).
+        aggregate: ``mean`` or ``median`` over the trees.
+
+    Returns:
+        Values and their spread over the trees, both (n_rows,); None in place of the spread if the
+        trees are no independent answers.
+    """
+    if isinstance(pipeline[-1], NetworkRegressor):
+        return pipeline[-1].ensemble_.regress(features)
+    if not isinstance(pipeline[-1], RandomForestRegressor | ExtraTreesRegressor):
+        return pipeline.predict(features), None
+    prepared = pipeline[:-1].transform(features) if len(pipeline) > 1 else features
+    said = np.array([tree.predict(prepared) for tree in pipeline[-1].estimators_])
+    values = np.median(said, axis=0) if aggregate == "median" else pipeline.predict(features)
+    return values, said.std(axis=0)

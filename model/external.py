@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow import MlflowClient
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -15,12 +17,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from matminer_compute.errors import TrainingError
 
+from .card.making import errors_of, of_published
+from .card.record import Errors
+from .card.store import log_card
+from .estimators import answers
 from .featurizer import Featurizer, build_featurizer
-from .options import FEATURIZERS, MODEL_NAME, check_name
+from .intervals import Calibration, calibrate
+from .options import FEATURIZERS, MODEL_NAME, check_featurizers, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
 from .registry import connected, refuse_moved, told
 from .runs import active_run
 from .serialize import load_pipeline
+from .training_data import TrainingData, load_data, unusable_rows
 from .versions import refuse_other_property
 
 
@@ -32,6 +40,7 @@ def publish_estimator(
     name: str = MODEL_NAME,
     element_property_preset: str = "magpie",
     featurizers: tuple[str, ...] = FEATURIZERS,
+    calibrate_on: str | Path | None = None,
     tracking_uri: str | None = None,
 ) -> Published:
     """Register a fitted regressor from a skops file, with the featurizer it was trained on.
@@ -44,52 +53,140 @@ def publish_estimator(
         name: registered name for it.
         element_property_preset: preset of the features it was trained on.
         featurizers: featurizers of the features it was trained on, in order.
+        calibrate_on: a CSV with a column ``formula`` and one of known values, of rows that it was
+            **not** trained on: it is judged by them, and its intervals are learned from them.
+            Without it, it has neither metrics nor intervals.
         tracking_uri: the registry; by default where ``MLFLOW_TRACKING_URI`` points.
 
     Raises:
-        TrainingError: the file cannot be trusted or read, or what it holds does not take the
-            featurizer's columns. Nothing was published.
+        TrainingError: the file cannot be trusted or read, what it holds does not take the
+            featurizer's columns, or the rows to calibrate it by cannot be used. Nothing was
+            published.
         RegistryUnreachable: the registry does not answer.
     """
     for label, text in (("property_name", property_name), ("unit", unit), ("name", name)):
         if not text.strip():
             raise TrainingError(f"{label} is empty: say what the model predicts, and in what unit.")
     check_name(name)
+    check_featurizers(featurizers)
     pipeline = _as_pipeline(load_pipeline(Path(path)), Path(path))
     with connected(tracking_uri, create=True) as client, tempfile.TemporaryDirectory() as folder:
         refuse_moved(client)
         refuse_other_property(client, name, property_name, unit)
         featurizer = build_featurizer(element_property_preset, featurizers, Path(folder))
         _check_fits(pipeline, featurizer)
-        estimator = type(pipeline[-1]).__name__
-        about = (
-            f"Predicts the {property_name.replace('_', ' ')} ({unit}) of a composition, by a "
-            f"{estimator} trained elsewhere ({Path(path).name}); its errors are not known here."
+        judged = None
+        if calibrate_on is not None:
+            data = load_data(str(calibrate_on), property_name=property_name, unit=unit)
+            judged = _judged(pipeline, featurizer, data)
+        model = _Elsewhere(Path(path).name, pipeline, featurizer, property_name, unit, name, judged)
+        return _publish(client, model)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """How well a published model does on rows that it was not trained on."""
+
+    digest: str
+    errors: Errors
+    calibration: Calibration
+
+    def as_metrics(self) -> dict[str, float]:
+        overall = self.errors.overall
+        metrics = {"MAE": overall.mae, "RMSE": overall.rmse, "R2": overall.r2}
+        known = {name: value for name, value in metrics.items() if value is not None}
+        return known | self.calibration.as_metrics()
+
+    def sentence(self, unit: str) -> str:
+        overall = self.errors.overall
+        return f"on {overall.rows:,} rows it was not trained on: **MAE {overall.mae:.4g} {unit}**."
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """A model that was trained elsewhere, and what is known of it."""
+
+    source: str  # the name of its file
+    pipeline: Pipeline
+    featurizer: Featurizer
+    property_name: str
+    unit: str
+    name: str
+    judged: _Judged | None
+
+    @property
+    def estimator(self) -> str:
+        return type(self.pipeline[-1]).__name__
+
+    @property
+    def about(self) -> str:
+        judged = self.judged
+        return (
+            f"Predicts the {self.property_name.replace('_', ' ')} ({self.unit}) of a composition, "
+            f"by a {self.estimator} trained elsewhere ({self.source}); its errors "
+            + ("are not known here." if judged is None else judged.sentence(self.unit))
         )
-        with (
-            active_run(client, f"{name}: {estimator}, published", about) as run,
-            told(after="Nothing was published."),
-        ):
-            mlflow.log_params(
-                {
-                    "element_property_preset": element_property_preset,
-                    "featurizers": ", ".join(featurizers),
-                    "estimator": estimator,
-                    "published_from": Path(path).name,
-                }
-            )
-            mlflow.set_tags({"property": property_name, "unit": unit})
-            mlflow.log_dict({"labels": featurizer.labels}, "features.json")
-            return publish_pair(
+
+
+def _publish(client: MlflowClient, model: _Elsewhere) -> Published:
+    """Register it, in a run that says what it is and how well it does."""
+    calibration = model.judged.calibration if model.judged else None
+    title = f"{model.name}: {model.estimator}, published"
+    with active_run(client, title, model.about) as run:
+        with told(after="Nothing was published."):
+            _log_facts(model)
+            published = publish_pair(
                 client,
-                featurizer,
-                pipeline,
+                model.featurizer,
+                model.pipeline,
                 run_id=run.info.run_id,
-                property_name=property_name,
-                unit=unit,
-                name=name,
-                description=about,
+                property_name=model.property_name,
+                unit=model.unit,
+                name=model.name,
+                description=model.about,
+                calibration=calibration,
             )
+        log_card(
+            of_published(
+                published,
+                model.featurizer,
+                model.estimator,
+                model.property_name,
+                model.unit,
+                judged=model.judged.errors if model.judged else None,
+                calibration=calibration,
+            )
+        )
+        return published
+
+
+def _log_facts(model: _Elsewhere) -> None:
+    configuration = model.featurizer.configuration
+    mlflow.log_params(
+        {
+            "element_property_preset": configuration["element_property_preset"],
+            "featurizers": ", ".join(configuration["featurizers"]),
+            "estimator": model.estimator,
+            "published_from": model.source,
+        }
+    )
+    mlflow.set_tags({"property": model.property_name, "unit": model.unit})
+    mlflow.log_dict({"labels": model.featurizer.labels}, "features.json")
+    if model.judged is not None:
+        mlflow.log_metrics(model.judged.as_metrics())
+        mlflow.set_tag("data_digest", model.judged.digest)
+
+
+def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _Judged:
+    features, rows, index, rejected = featurizer.featurize(data.formulas)
+    if rejected:
+        numbered = {int(data.frame.index[at]): why for at, why in rejected.items()}
+        raise unusable_rows(data.source, numbered)
+    features, known = features[index], data.target[rows]
+    values, std = answers(pipeline, features, "mean")
+    elements = featurizer.elements_of(features)
+    calibration = calibrate(values - known, std, elements, seed=0)
+    return _Judged(data.digest, errors_of(known, values, elements), calibration)
 
 
 def _as_pipeline(estimator: Any, path: Path) -> Pipeline:

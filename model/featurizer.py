@@ -16,9 +16,10 @@ import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from matminer_compute.errors import TrainingError
+
 from .digest import schema_digest
-from .options import FEATURIZERS
-from .tables import write_tables
+from .tables import VECTORISED, write_tables
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 CODE = ARTIFACTS / "composition_featurizer.py"
@@ -58,7 +59,16 @@ class Featurizer:
     @property
     def needs_matminer(self) -> bool:
         """Whether a worker needs matminer itself to run it."""
-        return not set(self.configuration["featurizers"]) <= set(FEATURIZERS)
+        return not set(self.configuration["featurizers"]) <= set(VECTORISED)
+
+    @property
+    def elements(self) -> int | None:
+        """Which feature is the number of elements; None if there is no such."""
+        return self.labels.index("0-norm") if "0-norm" in self.labels else None
+
+    def elements_of(self, features: np.ndarray) -> np.ndarray | None:
+        """The number of elements of each row of features, int64 (n_rows,); None if unknown."""
+        return None if self.elements is None else features[:, self.elements].astype(np.int64)
 
     def featurize(self, formulas: Sequence[object]) -> Featurized:
         """Featurize formulas.
@@ -89,11 +99,15 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
         preset: element data of ElementProperty, such as ``magpie``.
         featurizers: matminer's composition featurizers, by class name, in order.
         folder: an existing folder; it must outlive the featurizer.
+
+    Raises:
+        TrainingError: matminer has no such featurizer.
     """
+    refuse_unknown(featurizers)
     configuration = {"featurizers": list(featurizers), "element_property_preset": preset}
     beside = [copy_sources(part, folder) for part in (COMPOSITIONS, KERNELS)]
     artifacts = {part.name: str(part) for part in beside}
-    if set(featurizers) <= set(FEATURIZERS):  # others run in matminer itself, which has its tables
+    if set(featurizers) <= set(VECTORISED):  # others run in matminer itself, which has its tables
         tables = folder / "tables.npz"
         write_tables(tables, list(featurizers), preset)
         artifacts["tables"] = str(tables)
@@ -113,6 +127,20 @@ def build_featurizer(preset: str, featurizers: Sequence[str], folder: Path) -> F
     sources |= {f"{part.name}/{file.name}": file for part in beside for file in part.glob("*.py")}
     schema = schema_digest(labels, configuration, sources, table_file)
     return Featurizer(code, configuration, artifacts, labels, schema, loaded)
+
+
+def refuse_unknown(featurizers: Sequence[str]) -> None:
+    """Raise TrainingError unless matminer has composition featurizers of these names."""
+    if set(featurizers) <= set(VECTORISED):
+        return
+    from matminer.featurizers import composition  # a second to import
+
+    for name in featurizers:
+        if not hasattr(composition, name):
+            raise TrainingError(
+                f"matminer has no composition featurizer called {name!r}; computed here are "
+                f"{', '.join(VECTORISED)}."
+            )
 
 
 def copy_sources(part: Path, folder: Path) -> Path:

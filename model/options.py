@@ -7,16 +7,25 @@ from dataclasses import dataclass, fields
 from matminer_compute.errors import TrainingError
 
 PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
-ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting")
+ESTIMATORS = ("random-forest", "extra-trees", "hist-gradient-boosting", "network")
+AGGREGATES = ("mean", "median")
+FORESTS = ("random-forest", "extra-trees")
 FEATURIZERS = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+WITH_ELEMENTS = (*FEATURIZERS, "ElementFraction")  # what a network does best with
 
 MODEL_NAME = "Matminer"
 USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
+_ENOUGH = 10_000
 _LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
 # the forests; boosting needs more rounds than its default of 100 to be at its best on this data.
-_DEFAULT_SIZE = {"random-forest": 100, "extra-trees": 100, "hist-gradient-boosting": 500}
+_DEFAULT_SIZE = {
+    "random-forest": 100,
+    "extra-trees": 100,
+    "hist-gradient-boosting": 500,
+    "network": 4,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +41,19 @@ class TrainOptions:
         rows: train on this many rows of a fixed shuffle; 0 for all.
         held_out: formulas never to train on, as ``data`` writes them.
         element_property_preset: element data of matminer's ElementProperty, one of ``PRESETS``.
-        featurizers: matminer's composition featurizers, by class name, in order.
+        featurizers: matminer's composition featurizers, by class name, in order; the original's
+            four by default, beside which ``ElementFraction`` is computed as fast.
         estimator: one of ``ESTIMATORS``.
-        n_estimators: trees, or rounds of boosting; 0 for the estimator's default.
+        n_estimators: trees, rounds of boosting, or members; 0 for the default.
+        aggregate: what a forest answers of its trees' answers, one of ``AGGREGATES``: the mean, as
+            scikit-learn, or the median, which is nearer in the mean and further off at worst.
+        max_features: share of the features that a split of a forest looks at, over 0 to 1.
+        layers: units of a network's hidden layers; empty for the default.
+        epochs: passes of a network over the rows; 0 for as many as their number asks for.
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
+        judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all, but
+            of a network, which takes as long to train as a hundred trees, ten thousand rows.
         name: registered name of the model.
         skip_bad_rows: leave out rows that cannot be used, and log which, instead of refusing.
     """
@@ -52,8 +69,13 @@ class TrainOptions:
     featurizers: tuple[str, ...] = FEATURIZERS
     estimator: str = "random-forest"
     n_estimators: int = 0
+    aggregate: str = "mean"
+    max_features: float = 1.0
+    layers: tuple[int, ...] = ()
+    epochs: int = 0
     seed: int = 0
     folds: int = 5
+    judged_rows: int = 0
     name: str = MODEL_NAME
     skip_bad_rows: bool = False
 
@@ -67,27 +89,69 @@ class TrainOptions:
             raise TrainingError(
                 f"There is no estimator {self.estimator!r}; choose one of {', '.join(ESTIMATORS)}."
             )
-        for name, least in (("rows", 0), ("n_estimators", 0), ("seed", 0), ("folds", 2)):
+        if self.aggregate not in AGGREGATES:
+            raise TrainingError(
+                f"There is no aggregate {self.aggregate!r}; choose one of {', '.join(AGGREGATES)}."
+            )
+        if self.estimator not in FORESTS and (self.aggregate, self.max_features) != ("mean", 1.0):
+            raise TrainingError(
+                f"--aggregate and --max-features are of forests ({', '.join(FORESTS)}); "
+                f"{self.estimator} has neither."
+            )
+        if self.estimator != "network" and (self.layers or self.epochs):
+            raise TrainingError(f"--layers and --epochs are of a network, not of {self.estimator}.")
+        if any(units < 1 for units in self.layers):
+            raise TrainingError(f"layers must be of 1 unit or more, not {self.layers}.")
+        if not 0 < self.max_features <= 1:
+            raise TrainingError(
+                f"max_features must be over 0 and at most 1, not {self.max_features}."
+            )
+        for name, least in (
+            ("rows", 0),
+            ("n_estimators", 0),
+            ("seed", 0),
+            ("folds", 2),
+            ("judged_rows", 0),
+        ):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
         if self.seed >= 2**32:
             raise TrainingError(f"seed must be less than 2**32, not {self.seed}.")
+        check_featurizers(self.featurizers)
         check_name(self.name)
 
     @property
     def size(self) -> int:
-        """Trees, or rounds of boosting, that will be trained."""
+        """Trees, rounds of boosting, or members, that will be trained."""
         return self.n_estimators or _DEFAULT_SIZE[self.estimator]
 
+    @property
+    def enough(self) -> int:
+        """Rows that are enough to judge by; 0 for all."""
+        return self.judged_rows or (_ENOUGH if self.estimator == "network" else 0)
+
     def as_params(self) -> dict[str, str]:
-        """The options as MLflow parameters: text, less those left empty."""
+        """The options as MLflow parameters: text, less those left empty or of no meaning."""
         texts = {}
         for field in fields(self):
+            if field.name in ("aggregate", "max_features") and self.estimator not in FORESTS:
+                continue
+            if field.name in ("layers", "epochs") and self.estimator != "network":
+                continue
             value = getattr(self, field.name)
-            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             if text:
                 texts[field.name] = text
         return texts
+
+
+def check_featurizers(names: tuple[str, ...]) -> None:
+    """Raise TrainingError for no featurizers at all, and for one named twice."""
+    if not names:
+        raise TrainingError(f"featurizers is empty; the original's are {', '.join(FEATURIZERS)}.")
+    for name in names:
+        if names.count(name) > 1:
+            raise TrainingError(f"featurizers names {name} twice; name each once.")
 
 
 def check_name(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,38 @@ def spread_plot(path: Path, spread: np.ndarray, error: np.ndarray, unit: str) ->
     axes.set_xlabel(f"standard deviation over the trees ({unit})")
     axes.set_ylabel(f"absolute error, cross-validated ({unit})")
     axes.legend(loc="upper left", frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def calibration_plot(path: Path, coverage: Mapping[str, Mapping[str, float]]) -> None:
+    """Draw the share of rows inside their intervals against the share that should be.
+
+    Args:
+        path: PNG to write.
+        coverage: by level, such as ``0.9``: the share of ``all`` rows, and by number of elements.
+    """
+    figure = Figure(figsize=(5.2, 5.0), layout="constrained")
+    axes = figure.add_subplot()
+    levels = sorted(coverage, key=float)
+    groups = dict.fromkeys(group for level in levels for group in coverage[level])
+    axes.plot((0, 1), (0, 1), color="0.3", linewidth=0.8, linestyle="--", label="as it should be")
+    for group in sorted(groups, key=lambda group: (group != "all", len(group), group)):
+        points = [(float(at), coverage[at][group]) for at in levels if group in coverage[at]]
+        of_all = group == "all"
+        axes.plot(
+            *zip(*points, strict=True),
+            color=_INK if of_all else None,
+            alpha=1.0 if of_all else 0.55,
+            linewidth=2.0 if of_all else 1.0,
+            marker="o",
+            markersize=5 if of_all else 3,
+            zorder=3 if of_all else 2,
+            label="all rows" if of_all else f"{group} element{'' if group == '1' else 's'}",
+        )
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title="do the intervals hold?")
+    axes.set_xlabel("share of rows that should be inside")
+    axes.set_ylabel("share of rows inside, judged by other rows")
+    axes.legend(loc="upper left", frameon=False, fontsize=9)
     figure.savefig(path, dpi=150)
 
 

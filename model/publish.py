@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import mlflow
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from . import flavor
-from .digest import artifact_digest
-from .featurizer import KERNELS, Featurizer, copy_sources
+from .artifacts.networks.reading import write
+from .featurizer import ARTIFACTS, KERNELS, Featurizer, copy_sources
 from .forest import TRUSTED_TYPES, write_forest
+from .intervals import Calibration
+from .network import NetworkRegressor
 from .options import featurizer_name
-from .requirements import featurizer_requirements, model_requirements, pinned, trained_with
+from .requirements import featurizer_requirements, model_requirements, trained_with
 from .serialize import dump_pipeline
+from .storing import Stored, store
 
-REGRESSOR_CODE = Path(__file__).parent / "artifacts" / "regressor.py"
+REGRESSOR_CODE, NETWORKS = ARTIFACTS / "regressor.py", ARTIFACTS / "networks"
+UNCALIBRATED = "it was published without rows to learn intervals from (model publish --calibrate)"
 EXAMPLE_FORMULAS = ["NaCl", "Fe2O3", "Li0.5CoO2"]
 
 
@@ -52,15 +54,6 @@ class Published:
     run_id: str
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """An artifact in the registry's store: where, as which of its models if it has such, digest."""
-
-    source: str
-    model_id: str | None
-    digest: str
-
-
 def publish_pair(
     client: MlflowClient,
     featurizer: Featurizer,
@@ -71,6 +64,8 @@ def publish_pair(
     unit: str,
     name: str,
     description: str,
+    aggregate: str = "mean",
+    calibration: Calibration | None,
 ) -> Published:
     """Log both artifacts in the active run and register a version of each, complete with tags.
 
@@ -87,116 +82,114 @@ def publish_pair(
         unit: in which unit.
         name: registered name of the model.
         description: of the model's version, in Markdown.
+        aggregate: ``mean`` or ``median`` over a forest's trees.
+        calibration: what makes its intervals; None: it has none.
     """
-    other_name = featurizer_name(name)
-    half = _log_featurizer(featurizer)
+    other = featurizer_name(name)
+    half = _store_featurizer(featurizer)
+    about = {"property": property_name, "unit": unit}
     with tempfile.TemporaryDirectory() as folder:
-        whole = _log_model(featurizer, pipeline, property_name, unit, Path(folder))
-    tags = {"schema": featurizer.schema}
-    what = property_name.replace("_", " ")
-    featurizer_version = _register(
+        artifacts = _artifacts(featurizer, pipeline, calibration, Path(folder))
+        whole = _store_model(featurizer, artifacts, {**about, "aggregate": aggregate})
+    other_version = _register(
         client,
-        other_name,
+        other,
         half,
         run_id,
-        tags,
+        {"schema": featurizer.schema},
         kind=f"Turns compositions into the features that {name} was trained on.",
         description=f"{len(featurizer.labels)} features: "
         f"{', '.join(featurizer.configuration['featurizers'])}, element data "
         f"{featurizer.configuration['element_property_preset']}.",
     )
-    tags |= {
-        "featurizer": other_name,
-        "featurizer_version": featurizer_version,
-        "property": property_name,
-        "unit": unit,
-        "requirements": json.dumps(trained_with(featurizer.needs_matminer)),
+    requirements = trained_with(featurizer.needs_matminer, flavor.PIPELINE in artifacts)
+    tags = {
+        **about,
+        "schema": featurizer.schema,
+        "featurizer": other,
+        "featurizer_version": other_version,
+        "requirements": json.dumps(requirements),
     }
+    what = property_name.replace("_", " ")
+    kind = f"Predicts the {what} ({unit}) of compositions, from the features of {other}."
+    with _deleted_on_failure(client, other, other_version):
+        version = _register(client, name, whole, run_id, tags, kind=kind, description=description)
+    return Published(name, version, other, other_version, featurizer.schema, run_id)
+
+
+@contextmanager
+def _deleted_on_failure(client: MlflowClient, name: str, version: str) -> Iterator[None]:
     try:
-        version = _register(
-            client,
-            name,
-            whole,
-            run_id,
-            tags,
-            kind=f"Predicts the {what} ({unit}) of compositions, from {other_name}'s features.",
-            description=description,
-        )
-    except Exception:
+        yield
+    except BaseException:
         with suppress(MlflowException):
-            client.delete_model_version(other_name, featurizer_version)
+            client.delete_model_version(name, version)
         raise
-    return Published(name, version, other_name, featurizer_version, featurizer.schema, run_id)
 
 
-def _log_featurizer(featurizer: Featurizer) -> _Stored:
-    return _log(
+def _store_featurizer(featurizer: Featurizer) -> Stored:
+    return store(
         "featurizer",
         flavor_name="python_function",
         code=featurizer.code,
         artifacts=featurizer.artifacts,
         configuration=featurizer.configuration,
-        requirements=[*featurizer_requirements(featurizer.needs_matminer), *_store_requirements()],
+        requirements=featurizer_requirements(featurizer.needs_matminer),
         signature=featurizer.signature,
         input_example=pd.DataFrame({"formula": EXAMPLE_FORMULAS}),
     )
 
 
-def _log_model(
-    featurizer: Featurizer, pipeline: Any, property_name: str, unit: str, folder: Path
-) -> _Stored:
-    artifacts = {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
-    if write_forest(pipeline, folder / "forest"):
-        artifacts["forest"] = str(folder / "forest")
-        artifacts["kernels"] = str(copy_sources(KERNELS, folder))
-    return _log(
+def _store_model(
+    featurizer: Featurizer, artifacts: dict[str, str], about: dict[str, str]
+) -> Stored:
+    return store(
         "model",
-        flavor_name="sklearn",
+        flavor_name="sklearn" if flavor.PIPELINE in artifacts else "python_function",
         code=REGRESSOR_CODE,
         artifacts=artifacts,
         configuration={
-            "property": property_name,
-            "unit": unit,
+            **about,
             "skops_trusted_types": list(TRUSTED_TYPES),
+            "no_interval": "" if "calibration" in artifacts else UNCALIBRATED,
         },
-        requirements=[*model_requirements(featurizer.needs_matminer), *_store_requirements()],
-        signature=_model_signature(featurizer.labels, property_name),
+        requirements=model_requirements(featurizer.needs_matminer, flavor.PIPELINE in artifacts),
+        signature=_model_signature(featurizer.labels, about["property"]),
         input_example=_example_features(featurizer),
         skops_trusted_types=list(TRUSTED_TYPES),
     )
 
 
-def _log(name: str, *, flavor_name: str, **contents: Any) -> _Stored:
-    """Store an artifact in the active run."""
-    try:
-        info = Model.log(
-            None,
-            flavor,
-            name=name,
-            flavor_name=flavor_name,
-            validate_serving_input=False,
-            **contents,
-        )
-        source, model_id = f"models:/{info.model_id}", str(info.model_id)
-    except MlflowException as error:
-        if error.error_code != "ENDPOINT_NOT_FOUND":
-            raise
-        # A server of MLflow 2 knows no models but those that are registered.
-        source, model_id = _log_files(name, **contents), None
-    return _Stored(source, model_id, _stored_digest(source))
+def computed_with(pipeline: Any, folder: Path) -> dict[str, str]:
+    """Write what a worker computes with, as fast as this package can, into an existing folder.
+
+    Returns:
+        Files and folders by the names under which the model's code finds them.
+    """
+    if isinstance(pipeline[-1], NetworkRegressor):
+        write(pipeline[-1].ensemble_, folder / "network")
+        networks = copy_sources(NETWORKS, folder)
+        return {"network": str(folder / "network"), "networks": str(networks)}
+    if write_forest(pipeline, folder / "forest"):
+        kernels = copy_sources(KERNELS, folder)
+        return {"forest": str(folder / "forest"), "kernels": str(kernels)}
+    return {flavor.PIPELINE: str(dump_pipeline(pipeline, folder / "model.skops"))}
 
 
-def _log_files(name: str, **contents: Any) -> str:
-    """Store an artifact as files of the active run; return where they are."""
-    with tempfile.TemporaryDirectory() as folder:
-        flavor.save_model(str(Path(folder, name)), Model(), **contents)
-        mlflow.log_artifacts(str(Path(folder, name)), name)
-    return str(mlflow.get_artifact_uri(name))
+def _artifacts(
+    featurizer: Featurizer, pipeline: Any, calibration: Calibration | None, folder: Path
+) -> dict[str, str]:
+    """All that a version of the model has, by name: also what scikit-learn computes with.
 
-
-def _store_requirements() -> list[str]:
-    """What a worker needs besides to fetch artifacts from the active run's store by itself."""
-    return pinned({"boto3"}) if urlsplit(mlflow.get_artifact_uri()).scheme == "s3" else []
+    A network has no such face: skops would have to trust a class of ours.
+    """
+    artifacts = computed_with(pipeline, folder)
+    if not artifacts.keys() & {flavor.PIPELINE, "network"}:
+        artifacts[flavor.PIPELINE] = str(dump_pipeline(pipeline, folder / "model.skops"))
+    if calibration is not None:
+        path = calibration.write(folder / "calibration.json", featurizer.elements)
+        artifacts["calibration"] = str(path)
+    return artifacts
 
 
 def _model_signature(labels: Sequence[str], property_name: str) -> ModelSignature:
@@ -211,17 +204,10 @@ def _example_features(featurizer: Featurizer) -> pd.DataFrame:
     return pd.DataFrame(np.asarray(features)[index], columns=featurizer.labels)
 
 
-def _stored_digest(source: str) -> str:
-    """Fingerprint the artifact as the registry gives it back, not as it lies here."""
-    with tempfile.TemporaryDirectory() as folder:
-        stored = mlflow.artifacts.download_artifacts(source, dst_path=folder)
-        return artifact_digest(Path(stored))
-
-
 def _register(
     client: MlflowClient,
     name: str,
-    stored: _Stored,
+    stored: Stored,
     run_id: str,
     tags: dict[str, str],
     *,

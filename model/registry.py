@@ -69,8 +69,7 @@ def connected(tracking_uri: str | None = None, *, create: bool = False) -> Itera
         RegistryError: it answers, and refuses or cannot be used as it is.
     """
     with ExitStack() as stack:
-        stack.enter_context(_environment(_QUIET))
-        stack.enter_context(_quiet_loggers())
+        stack.enter_context(quiet_mlflow())
         if tracking_uri:
             stack.enter_context(_addresses(absolute(tracking_uri)))
         uri = mlflow.get_registry_uri()
@@ -241,6 +240,13 @@ def _addresses(uri: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """Let MLflow print, log and send nothing of its own."""
+    with _environment(_QUIET), _quiet_loggers():
+        yield
 
 
 @contextmanager

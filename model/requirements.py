@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import version
 
 _FEATURIZER = ("mlflow", "numba", "numpy", "pandas", "pymatgen")
-_REGRESSOR = ("mlflow", "numba", "numpy", "pandas", "scikit-learn", "skops")
+_SKLEARN = ("scikit-learn", "skops")
 
 
 def featurizer_requirements(needs_matminer: bool) -> list[str]:
@@ -14,17 +14,18 @@ def featurizer_requirements(needs_matminer: bool) -> list[str]:
     return pinned({*_FEATURIZER, *(("matminer",) if needs_matminer else ())})
 
 
-def model_requirements(needs_matminer: bool) -> list[str]:
+def model_requirements(needs_matminer: bool, needs_sklearn: bool) -> list[str]:
     """Return pip requirements, exact, for running the model *and* its featurizer.
 
     ``mlflow models prepare-env`` on the model then makes an environment for both functions.
     """
-    return sorted({*featurizer_requirements(needs_matminer), *pinned(set(_REGRESSOR))})
+    more = pinned(set(_SKLEARN)) if needs_sklearn else []
+    return sorted({*featurizer_requirements(needs_matminer), *more})
 
 
-def trained_with(needs_matminer: bool) -> dict[str, str]:
+def trained_with(needs_matminer: bool, needs_sklearn: bool) -> dict[str, str]:
     """Return library versions by name, and Python's as ``3.11``, for a worker to compare with."""
-    pins = dict(pin.split("==") for pin in model_requirements(needs_matminer))
+    pins = dict(pin.split("==") for pin in model_requirements(needs_matminer, needs_sklearn))
     return {**pins, "python": ".".join(platform.python_version_tuple()[:2])}
 
 

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .options import FEATURIZERS
+
 MAX_Z = 118
-VECTORISED = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+VECTORISED = (*FEATURIZERS, "ElementFraction")
 VALENCE = ("NsValence", "NpValence", "NdValence", "NfValence", "NValence")
 STATS = {"minimum", "maximum", "range", "mean", "avg_dev", "std_dev", "mode"}
 

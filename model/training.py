@@ -7,20 +7,20 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
-import numpy as np
 from mlflow import MlflowClient
 
 from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
-from .domain import with_domain
-from .estimators import CrossValidation, cross_validate, fit, make_pipeline
+from .card.making import of_training
+from .card.store import log_card
+from .domain import composition_keys, with_domain
+from .estimators import CrossValidation, fit, pipeline_for
 from .featurizer import Featurizer, build_featurizer
+from .judging import Rows, calibrated, judge, log_plots
 from .options import USELESS_R2, TrainOptions
-from .plots import parity_plot, residual_plot, spread_plot
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
 from .registry import connected, refuse_moved, told
@@ -35,7 +35,8 @@ class TrainedRun:
 
     Attributes:
         published: the two registered versions.
-        metrics: cross-validated ``MAE``, ``RMSE`` and ``MAE_std`` in ``unit``, and ``R2``.
+        metrics: cross-validated ``MAE``, ``RMSE`` and ``MAE_std`` in ``unit``, ``R2``, and for each
+            level of intervals, such as 90, ``coverage_90`` and the mean ``width_90`` in ``unit``.
         property: what the model predicts.
         unit: in which unit.
         rows: rows trained on.
@@ -60,12 +61,6 @@ class TrainedRun:
     registry: str
     plots: str
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    features: np.ndarray  # (n_rows, n_features)
-    target: np.ndarray  # (n_rows,)
 
 
 class _Clock:
@@ -104,7 +99,7 @@ def train(
         report = progress or stack.enter_context(terminal_progress())
         report("reading the data", 0.0)
         unusable: dict[int, str] = {}
-        data = _load(options, unusable)
+        data = load_rows(options, unusable)
         client = stack.enter_context(connected(tracking_uri, create=True))
         refuse_moved(client)
         refuse_other_property(client, options.name, data.property_name, data.unit)
@@ -123,26 +118,29 @@ def _train(
     clock = _Clock()
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
-    matrix = _featurize(featurizer, data, unusable, options.skip_bad_rows)
-    featurizer = with_domain(featurizer, data.formulas, folder)
+    rows = _featurize(featurizer, data, unusable, options.skip_bad_rows)
+    featurizer = with_domain(featurizer, rows.formulas, rows.target, folder)
     clock.lap("featurize")
-    pipeline = make_pipeline(options.estimator, options.size, options.seed)
-    judged = _judge(pipeline, matrix, options, report)
+    pipeline = pipeline_for(options)
+    judged, features = judge(pipeline, rows, featurizer.labels, options, report)
+    elements = featurizer.elements_of(rows.features)
+    calibration = calibrated(judged, rows.target, elements, options.seed)
+    metrics = {**judged.as_metrics(), **calibration.as_metrics()}
     clock.lap("validate")
     report("training on all rows", 0.80)
-    fit(pipeline, matrix.features, matrix.target)
+    fit(pipeline, rows.features, rows.target)
     clock.lap("fit")
     report("publishing", 0.90)
-    name = f"{options.name}: {options.estimator}, {len(matrix.target):,} rows"
-    about = _description(options, data, judged, len(matrix.target))
+    name = f"{options.name}: {options.estimator}, {len(rows.target):,} rows"
+    about = _description(options, data, judged, len(rows.target))
     with active_run(client, name, about) as run:
         run_id = run.info.run_id
         with told(after="Nothing was published."):
             log_facts(client, run_id, options, data, featurizer.labels)
-            mlflow.log_metrics({**judged.as_metrics(), "rows": len(matrix.target)})
+            mlflow.log_metrics({**metrics, "rows": len(rows.target)})
             if unusable:
                 mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
-            _log_plots(judged, matrix, data, folder / "plots")
+            log_plots(judged, rows, data, folder / "plots")
             published = publish_pair(
                 client,
                 featurizer,
@@ -152,16 +150,31 @@ def _train(
                 unit=data.unit,
                 name=options.name,
                 description=about,
+                aggregate=options.aggregate,
+                calibration=calibration,
             )
+        log_card(
+            of_training(
+                published,
+                options,
+                data,
+                featurizer,
+                (rows.features, rows.target),
+                judged,
+                features,
+                left_out=len(unusable),
+                calibration=calibration,
+            )
+        )
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
         report("done", 1.0)
         return TrainedRun(
             published=published,
-            metrics=judged.as_metrics(),
+            metrics=metrics,
             property=data.property_name,
             unit=data.unit,
-            rows=len(matrix.target),
+            rows=len(rows.target),
             dropped=len(unusable),
             seconds=clock.seconds,
             run_id=run_id,
@@ -171,7 +184,8 @@ def _train(
         )
 
 
-def _load(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
+def load_rows(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
+    """The rows that options ask for; those of a file that cannot be used go into ``unusable``."""
     data = load_data(
         options.data,
         formula_column=options.formula_column,
@@ -185,8 +199,8 @@ def _load(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
 
 def _featurize(
     featurizer: Featurizer, data: TrainingData, unusable: dict[int, str], skip: bool
-) -> _Matrix:
-    """Features and target of the rows that can be used; the others are added to ``unusable``."""
+) -> Rows:
+    """The rows that can be used; the others are added to ``unusable``."""
     features, rows, index, rejected = featurizer.featurize(data.formulas)
     for position, why in rejected.items():
         row = int(data.frame.index[position])
@@ -198,20 +212,9 @@ def _featurize(
             f"Only {len(rows)} of {len(data.frame)} rows can be featurized; "
             f"at least {MINIMUM_ROWS} are needed."
         )
-    return _Matrix(features[index], data.target[rows])
-
-
-def _judge(
-    pipeline: Any, matrix: _Matrix, options: TrainOptions, report: Report
-) -> CrossValidation:
-    def on_fold(done: int) -> None:
-        report(f"cross-validating, {done} of {options.folds} folds", 0.1 + 0.7 * done / folds)
-
-    folds = options.folds
-    report("cross-validating", 0.1)
-    return cross_validate(
-        pipeline, matrix.features, matrix.target, folds=folds, seed=options.seed, on_fold=on_fold
-    )
+    formulas = data.frame["formula"].iloc[rows].tolist()
+    keys = composition_keys(featurizer.loaded, formulas)
+    return Rows(formulas, features[index], data.target[rows], keys)
 
 
 def _description(
@@ -236,15 +239,3 @@ def _warnings(judged: CrossValidation) -> tuple[str, ...]:
         f"R² is {judged.r2:.2g}: the model predicts little better than the mean of its training "
         "data, and `model promote` will ask for --force.",
     )
-
-
-def _log_plots(judged: CrossValidation, matrix: _Matrix, data: TrainingData, folder: Path) -> None:
-    folder.mkdir()
-    title = f"cross-validated on {len(matrix.target):,} rows: MAE {judged.mae:.3g} {data.unit}"
-    label = data.property_name.replace("_", " ")
-    for name, draw in (("parity", parity_plot), ("residuals", residual_plot)):
-        draw(folder / f"{name}.png", matrix.target, judged.predicted, label, data.unit, title)
-    if judged.std is not None:
-        error = np.abs(judged.predicted - matrix.target)
-        spread_plot(folder / "spread.png", judged.std, error, data.unit)
-    mlflow.log_artifacts(str(folder), "plots")

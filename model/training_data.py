@@ -27,6 +27,7 @@ BUNDLED_ATTRIBUTION = (
     "APL Materials 1, 011002 (2013), doi:10.1063/1.4812323; A. Dunn et al., npj Computational "
     "Materials 6, 138 (2020), doi:10.1038/s41524-020-00406-3."
 )
+BUNDLED_LICENCE = "CC BY 4.0"
 MINIMUM_ROWS = 50
 LARGEST_TARGET, SMALLEST_SPREAD = 1e100, 1e-100  # their squares are float64 too
 _ROWS_SHOWN = 20

@@ -18,7 +18,7 @@ from .options import MODEL_NAME, featurizer_name
 from .registry import connected
 
 STAGES_READ = ("Staging", "Production")
-_METRICS = ("MAE", "RMSE", "R2")
+_METRICS = ("MAE", "RMSE", "R2", "coverage_90")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class VersionInfo:
         name: registered name.
         version: its number, as text.
         created: when it was registered.
-        metrics: ``MAE``, ``RMSE`` (in ``unit``) and ``R2`` of its run, as far as it has them.
+        metrics: ``MAE``, ``RMSE`` (in ``unit``), ``R2`` and ``coverage_90`` (the share of rows in
+            their 90% interval) of its run, as far as it has them.
         aliases: what points at it, such as ``Production``.
         property: what it predicts.
         unit: in which unit.

@@ -110,15 +110,36 @@ def test_every_link_within_the_repository_leads_somewhere():
         assert (ROOT / target).exists(), target
 
 
+def _table(text, between):
+    """Numbers by compound of a table as the demo prints it."""
+    rows = [line.strip("│ ").split(between) for line in text.splitlines() if between in line]
+    rows = [[cell.strip() for cell in row] for row in rows if len(row) == 6]
+    return {name: list(map(float, numbers)) for name, *numbers in rows if name != "compound"}
+
+
+def _errors(text):
+    """MAE, RMSE and the share of rows inside their interval."""
+    mae, rmse = re.search(r"MAE ([\d.]+), RMSE ([\d.]+) eV/atom", text).groups()
+    share = re.search(r"it did for ([\d.]+)%", text)[1]
+    return [float(mae), float(rmse), float(share)]
+
+
 @pytest.mark.slow
 def test_the_demo_shows_what_the_readme_promises(user):
     """The command behind `make demo`, from nothing: an empty data folder and no registry."""
     environment = user["environment"] | {"XDG_DATA_HOME": str(user["folder"] / "demo")}
     environment.pop("MLFLOW_TRACKING_URI", None)
     demo = {**user, "environment": environment}
-    first = run(demo, "matminer-compute", "demo", "--rows", "1000")
+    first = run(demo, "matminer-compute", "demo")
     assert first.returncode == 0, first.stderr
-    assert "training on 1,000 formulas" in first.stderr
+    assert "training a network on 20,000 formulas" in first.stderr
+    (quoted,) = blocks("text")
+    promised = _table(quoted, "│")
+    shown = _table(first.stdout, "\t")
+    assert list(shown) == list(promised)
+    for compound, numbers in promised.items():  # another processor rounds otherwise
+        assert shown[compound] == pytest.approx(numbers, abs=0.15), compound
+    assert _errors(first.stdout) == pytest.approx(_errors(quoted), rel=0.1)
     assert "NaCl *" not in first.stdout
     for promised in ("NaCl", "Mg2Si", "MAE", "cold", "ms warm", "Registry", "Plots", "Bundle"):
         assert promised in first.stdout

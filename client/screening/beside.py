@@ -27,13 +27,14 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     source: str
     digest: str
     column: str
     model: str
     version: str
     chain: str
+    level: float
     functions: dict[str, str]
     keep: Keep
     pair: dict[str, Any] | None = None
@@ -47,6 +48,7 @@ class Asked(BaseModel):
             "model": "the model",
             "version": "the model's version",
             "chain": "the chain",
+            "level": "the level of the intervals",
             "functions": "the registered functions (the bundle)",
             "keep": "what is kept (top, below, above)",
         }

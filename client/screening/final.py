@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _EXTREMES = 10
+_OF_ROW = ("std", "lower", "upper", "outside", "in_training")
 _ORDERS: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
 
 
@@ -77,7 +78,7 @@ class Final:
             Row(
                 formula=row[self._column],
                 value=row[self._value],
-                **{name: row[name] for name in ("std", "lower", "upper", "outside")},
+                **{name: row[name] for name in _OF_ROW},
             )
             for row in rows
         ]

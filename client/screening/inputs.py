@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from matminer_compute.client.ledger import Ledger
-from matminer_compute.client.steps import Answer, Chain, Part, Predicting
+from matminer_compute.client.served import Served
+from matminer_compute.client.steps import Answer, Part, Predicting
 from matminer_compute.errors import FileUnusable
 from matminer_compute.errors.machine import files, packages
 
@@ -79,10 +80,10 @@ class Input:
         return Pace(ROWS_AT_FIRST, MOST_ROWS)
 
     def step(
-        self, pair: Answer, keep: Keep, chain: Chain, ledger: Ledger[Any] | None
+        self, pair: Answer, keep: Keep, served: Served, ledger: Ledger[Any] | None
     ) -> Predicting:
         """What is done with rows."""
-        return Predicting(pair["model"], pair["featurizer"], chain, ledger)
+        return served.predicting_by(pair, ledger)
 
     def answered(self, shard: TableShard, parts: list[Part], pair: Answer) -> pa.RecordBatch:
         """Rows with their answers."""

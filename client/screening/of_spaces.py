@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from matminer_compute.client.calls import Calls
 from matminer_compute.client.driver import Step
 from matminer_compute.client.ledger import Ledger
+from matminer_compute.client.served import Served
 from matminer_compute.client.shards import Shard
 from matminer_compute.client.spaces import Space
 from matminer_compute.client.steps import Answer, Parts, halving
@@ -62,10 +63,11 @@ class SpaceInput:
             yield pa.record_batch({_PART: parts, REFUSED: pa.nulls(len(parts), pa.string())})
 
     def step(
-        self, pair: Answer, keep: Keep, chain: str, ledger: Ledger[Any] | None
+        self, pair: Answer, keep: Keep, served: Served, ledger: Ledger[Any] | None
     ) -> ScreeningParts:
         """What is done with them."""
-        return ScreeningParts(self._space.as_json(), keep.on_workers(), pair["model"], ledger)
+        asked = {"keep": keep.on_workers()} | served.interval
+        return ScreeningParts(self._space.as_json(), asked, pair["model"], ledger)
 
     def answered(self, shard: Shard, parts: list[Any], pair: Answer) -> pa.RecordBatch:
         """The rows that were kept of them, and the tally of all."""
@@ -77,7 +79,7 @@ class ScreeningParts:
     """From part numbers to what is kept of their candidates, by one version of a model."""
 
     space: dict[str, Any]
-    keep: dict[str, Any]
+    asked: dict[str, Any]
     model: dict[str, str]
     ledger: Ledger[Any] | None
     function: str = "screen_space"
@@ -88,5 +90,5 @@ class ScreeningParts:
 
     def _whole(self, calls: Calls, shard: Shard, ledger: Ledger[Any] | None) -> Step[Answer]:
         ticket = ledger.ticket(shard.first, len(shard), self.function) if ledger else None
-        which = {"name": self.model["name"], "version": self.model["version"], "keep": self.keep}
-        return calls.call(self.function, [self.space, list(shard.rows)], which, ticket)
+        which = {"name": self.model["name"], "version": self.model["version"]}
+        return calls.call(self.function, [self.space, list(shard.rows)], which | self.asked, ticket)

@@ -63,6 +63,7 @@ def screen(
         model=served.model,
         version=served.version,
         chain=served.chain,
+        level=served.level,
         functions=dict(served.endpoints[0].function_ids),
         keep=keep,
         began=now,
@@ -126,7 +127,7 @@ def _run(
         if kept is None:
             kept = Ledger.start(beside.ledger, asked.model_copy(update={"pair": _of(pair)}))
             sink.begin(kept, [])
-        return candidates.step(pair, asked.keep, served.chain, kept)
+        return candidates.step(pair, asked.keep, served, kept)
 
     shards = cut(candidates.batches(), candidates.weighed, there, pace)
     pair = ledger.head.pair if ledger else None

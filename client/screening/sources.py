@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from matminer_compute.client.ledger import Ledger
-from matminer_compute.client.steps import Answer, Chain, OfShard, Part
+from matminer_compute.client.served import Served
+from matminer_compute.client.steps import Answer, OfShard, Part
 
 from .cutting import Pace, TableShard
 from .keep import Keep
@@ -66,7 +67,7 @@ class Source(Protocol):
         """How many rows the next task has."""
         ...
 
-    def step(self, pair: Answer, keep: Keep, chain: Chain, ledger: Ledger[Any] | None) -> OfShard:
+    def step(self, pair: Answer, keep: Keep, served: Served, ledger: Ledger[Any] | None) -> OfShard:
         """What is done with some of its rows."""
         ...
 

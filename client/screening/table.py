@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: The columns of numbers beside the value, and those of text, which a CSV leaves empty.
-NUMBERS = ("std", "lower", "upper")
+NUMBERS = ("std", "lower", "upper", "in_training")
 REASONS = ("outside", "rejected")
 VERSIONS = ("model", "featurizer")
 #: Where a batch keeps the tally of rows that it does not hold.
@@ -57,11 +57,13 @@ def answered(shard: TableShard, parts: list[Part], pair: Answer) -> pa.RecordBat
         start = part.first - shard.first
         rows = np.asarray(answer["rows"], dtype=np.int64) + start
         for name, column in numbers.items():
-            if answer.get(name) is not None:
-                column[rows] = np.asarray(answer[name], dtype=np.float64)  # None becomes NaN
-        for name, said in reasons.items():
+            if isinstance(said := answer.get(name), list):
+                column[rows] = np.asarray(said, dtype=np.float64)  # None becomes NaN
+        for row, value in answer.get("in_training", {}).items():
+            numbers["in_training"][start + int(row)] = value
+        for name, texts in reasons.items():
             for row, why in answer.get(name, {}).items():
-                said[start + int(row)] = why
+                texts[start + int(row)] = why
     refused = shard.batch.column(REFUSED)
     if refused.null_count < len(shard):
         for row, why in enumerate(refused.to_pylist()):

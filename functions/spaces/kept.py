@@ -71,7 +71,7 @@ class Kept:
         parts = [*before, *self._new]
         self._new = []
         rows = together([some for some, _ in parts])
-        numbers = np.concatenate([some for _, some in parts]) if parts else np.zeros((0, 2))
+        numbers = np.concatenate([some for _, some in parts]) if parts else np.zeros((0, 4))
         if self.top:
             key = self.sign * numbers[:, 0]
             order = np.argsort(key, kind="stable")

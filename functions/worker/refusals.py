@@ -64,6 +64,13 @@ def not_a_model(name: str) -> RuntimeError:
     return refused("not-a-model", f"'{name}' is a featurizer and predicts nothing{other}.")
 
 
+def unknown_interval(version: str, level: float, levels: list[float]) -> RuntimeError:
+    """An interval of a level that was not learned."""
+    has = ", ".join(f"{one:g}" for one in levels)
+    sentence = f"{version} has no interval of level {level!r}; it has {has}."
+    return refused("unknown-interval", sentence)
+
+
 def another_schema(theirs: dict, model: dict, ours: dict) -> RuntimeError:
     """Features of ``theirs`` given to a model that was trained on ``ours``: names and versions."""
     return refused(

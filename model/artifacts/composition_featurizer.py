@@ -9,7 +9,7 @@ The features are those of matminer 0.10.1 (Ward et al., Comput. Mater. Sci. 152,
 same order and with the same bits, for any of the featurizers
 
     Stoichiometry()   ElementProperty.from_preset(preset)
-    ValenceOrbital(props=["frac"])   IonProperty(fast=True)
+    ValenceOrbital(props=["frac"])   IonProperty(fast=True)   ElementFraction()
 
 A configuration with any other matminer composition featurizer is computed by matminer itself.
 
@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-VECTORISED = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+VECTORISED = (  # as the kernel numbers them
+    *("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty"),
+    "ElementFraction",
+)
 NORMS = np.array([2.0, 3.0, 5.0, 7.0, 10.0])  # Stoichiometry's p, after the 0-norm
 COMPENSATED = sum([1.0, 1e100, 1.0, -1e100]) == 2.0  # from Python 3.12 on
 
@@ -94,7 +97,7 @@ class CompositionFeaturizer(PythonModel):
             context: model_config {"featurizers": [class names], "element_property_preset": name},
                 artifacts {"tables": path of the .npz, "compositions" and "kernels": folders
                 of source files,
-                "domain": of the JSON if trained}.
+                "domain" and "trained": of what training left, if there was one}.
 
         Raises:
             ValueError: the tables were made for another configuration.
@@ -115,6 +118,8 @@ class CompositionFeaturizer(PythonModel):
         self.parser = self.beside.Parser(known | {"D": 1, "T": 1}, self.kernels.read_plain)
         trained_on = context.artifacts.get("domain")  # known to training alone
         self.domain = self.beside.Domain(trained_on, self.symbols) if trained_on else None
+        trained = context.artifacts.get("trained")
+        self.trained = self.beside.Trained(trained) if trained else None
 
     def featurize(
         self, formulas: Sequence[object]
@@ -137,11 +142,18 @@ class CompositionFeaturizer(PythonModel):
         self, formulas: Sequence[object]
     ) -> tuple[Floats, list[int], list[int], dict[int, str], dict[int, str]]:
         """As `featurize`, and for each accepted row that is outside the domain, why."""
+        return self.report(formulas)[:5]
+
+    def report(
+        self, formulas: Sequence[object]
+    ) -> tuple[Floats, list[int], list[int], dict[int, str], dict[int, str], dict[int, float]]:
+        """As `examine`, and for each accepted row that was trained on, the value it was taught."""
         groups, rejected = self.parser.parse(formulas)
         outside: dict[int, str] = {}
-        if self.domain is not None:
-            for group in groups:
-                outside |= self.domain.outside(group)
+        trained: dict[int, float] = {}
+        for group in groups:
+            outside |= self.domain.outside(group) if self.domain else {}
+            trained |= self.trained.by_row(group) if self.trained else {}
         place = np.full(len(formulas), -1, np.intp)  # of each row in features
         placed = self.beside.place_distinct(self.kernels, groups, place)
         features = np.empty((sum(len(where) for _, where in placed), len(self.labels)))
@@ -159,6 +171,7 @@ class CompositionFeaturizer(PythonModel):
             place[rows].tolist(),
             dict(sorted(rejected.items())),
             outside,
+            {row: trained[row] for row in sorted(trained) if place[row] >= 0},
         )
 
     def featurize_compositions(
@@ -201,6 +214,14 @@ class CompositionFeaturizer(PythonModel):
         if self.domain is not None:
             for group in self._arranged(numbers, amounts)[0]:
                 found |= self.domain.outside(group)
+        return found
+
+    def in_training(self, numbers: npt.ArrayLike, amounts: npt.ArrayLike) -> dict[int, float]:
+        """By row, the values of compositions (rows, width) that were trained on."""
+        found: dict[int, float] = {}
+        if self.trained is not None:
+            for group in self._arranged(numbers, amounts)[0]:
+                found |= self.trained.by_row(group)
         return found
 
     def _arranged(

@@ -9,9 +9,14 @@ that do not have the package it was published from, so it imports nothing of it.
     the same trees as plain ``.npy`` arrays, written and described by ``model/forest.py``. They are
     memory-mapped, so all workers of a node share one copy, and need neither scikit-learn nor skops;
 ``kernels``
-    the compiled loops that walk them, as source files.
+    the compiled loops that walk them, as source files;
+``network`` (in place of both) and ``networks``
+    the weights of an ensemble of networks, and the module that computes with them by NumPy alone;
+``calibration`` (if there were rows to learn it from)
+    what makes an interval of a value and its spread, by ``model/intervals.py``.
 
 Both give the bits of ``Pipeline.predict`` with one job: trees are summed in order, then divided.
+Where the model was published so (``aggregate``), they give the median over the trees.
 """
 
 from __future__ import annotations
@@ -37,6 +42,7 @@ Float32 = npt.NDArray[np.float32]
 Answer = tuple[Float64, Float64]
 
 FOREST_FORMAT = 2
+CALIBRATION_FORMAT = 1
 INPUT = np.dtype([("column", "<i4"), ("fill", "<f4")])
 BLOCK_ROWS = 2048  # rows that pass through a tree while they are in cache
 WORTH_ORDERING = 64  # rows
@@ -65,8 +71,11 @@ def import_beside(folder: str, name: str) -> Any:
 class FlatForest:
     """A forest as ``write_forest`` laid it out, memory-mapped; ValueError if it is damaged."""
 
-    def __init__(self, folder: str | os.PathLike[str], kernels: Any) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], kernels: Any, aggregate: str = "mean"
+    ) -> None:
         self._kernels = kernels
+        self.aggregate = aggregate
         path = Path(folder)
         about = json.loads((path / "forest.json").read_text(encoding="utf-8"))
         if about["format"] != FOREST_FORMAT:
@@ -103,9 +112,11 @@ class FlatForest:
         def block(start: int) -> None:
             rows = order[start : start + BLOCK_ROWS]
             mean, std = np.zeros((2, len(rows)))
+            said = np.empty((1 if self.aggregate == "mean" else len(self.roots), len(rows)))
             walked = self.nodes, self.values, self.roots, self.bits
-            self._kernels.walk(*walked, x, rows, mean, std)
-            values[rows], spread[rows] = mean, std
+            self._kernels.walk(*walked, x, rows, said, mean, std)
+            values[rows] = mean if self.aggregate == "mean" else _median(said)
+            spread[rows] = std
 
         starts = range(0, len(features), BLOCK_ROWS)
         threads = min(_threads(), len(starts))
@@ -141,6 +152,14 @@ class FlatForest:
         return x
 
 
+def _median(said: Float64) -> Float64:
+    """The median over the first axis, as NumPy's; to sort is faster than to part, for so few."""
+    ordered = np.sort(said, axis=0)
+    half = len(said) // 2
+    middle: Float64 = ordered[half] if len(said) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return middle
+
+
 def _map(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype != dtype or array.ndim != 1:
@@ -170,11 +189,14 @@ def _numba_works() -> bool:
 class SklearnRegressor:
     """Any scikit-learn regressor or pipeline, read from skops with a reviewed list of types."""
 
-    def __init__(self, path: str | os.PathLike[str], trusted: list[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], trusted: list[str], aggregate: str = "mean"
+    ) -> None:
         import skops.io
         from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
         from sklearn.pipeline import Pipeline
 
+        self.aggregate = aggregate
         self.pipeline = skops.io.load(path, trusted=trusted)
         steps = self.pipeline if isinstance(self.pipeline, Pipeline) else [self.pipeline]
         self.before = self.pipeline[:-1] if len(steps) > 1 else None
@@ -194,44 +216,84 @@ class SklearnRegressor:
         # The compiled walk's operations in its order; only the first tree need check its input.
         self.trees[0].predict(x)
         x = np.asarray(x, np.float32, order="C")
+        said = np.empty((len(self.trees), len(x)))
         total, mean, squares = np.zeros((3, len(x)))
         for tree, estimator in enumerate(self.trees):
-            value = estimator.predict(x, check_input=False)
+            value = said[tree] = estimator.predict(x, check_input=False)
             total += value
             delta = value - mean
             mean += delta * (1.0 / (tree + 1))
             squares += delta * (value - mean)
-        return total / len(self.trees), np.sqrt(squares / len(self.trees))
+        values = total / len(self.trees) if self.aggregate == "mean" else _median(said)
+        return values, np.sqrt(squares / len(self.trees))
+
+
+class Intervals:
+    """Intervals that hold the truth as often as they say, for rows like those trained on."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        about = json.loads(Path(path).read_text(encoding="utf-8"))
+        if about["format"] != CALIBRATION_FORMAT:
+            raise ValueError(
+                f"calibration of format {about['format']}, expected {CALIBRATION_FORMAT}"
+            )
+        self._floor, self._column, self._sizes = about["floor"], about["column"], about["sizes"]
+        self._quantiles = {float(q): np.array(f) for q, f in about["quantiles"].items()}
+        self.levels = sorted(self._quantiles)
+
+    def of(self, features: Float64, values: Float64, std: Float64, level: float) -> Answer:
+        """Where the intervals of a level begin and end, both (n,): value ± q (std + floor)."""
+        if level not in self._quantiles:
+            raise ValueError(f"the model has intervals of {self.levels}, not of {level}")
+        group: Any = 0
+        if self._column is not None:
+            elements = np.nan_to_num(features[:, self._column])
+            group = np.searchsorted(self._sizes, elements, side="right") - 1
+        half = self._quantiles[level][group] * (np.nan_to_num(std) + self._floor)
+        return values - half, values + half
 
 
 class Regressor(PythonModel):
-    """The published regressor: :meth:`regress` for the functions, :meth:`predict` for serving."""
+    """The published regressor: :meth:`regress` for the functions, :meth:`predict` for serving.
+
+    Attributes:
+        property, unit: what it predicts, and in which unit.
+        intervals: None if there are none; ``no_interval`` then says why.
+        notes: what an operator of this machine should know.
+    """
 
     def load_context(self, context: Any) -> None:
-        """Map the flat forest if one came along and numba is here, else read the pipeline."""
+        """Map the network or, if numba is here, the flat forest; else read the pipeline."""
         config = context.model_config
         self.property: str = config["property"]
         self.unit: str = config["unit"]
-        self._model: FlatForest | SklearnRegressor
-        self.notes: list[str] = []  # what an operator of this machine should know
-        if "forest" in context.artifacts and _numba_works():
+        aggregate = config.get("aggregate", "mean")
+        self.no_interval = str(config.get("no_interval", ""))
+        calibration = context.artifacts.get("calibration")
+        self.intervals = Intervals(calibration) if calibration else None
+        self._model: Any  # whatever has ``regress(features)``
+        self.notes: list[str] = []
+        if "network" in context.artifacts:
+            reading = import_beside(context.artifacts["networks"], "reading")
+            self._model = reading.read(context.artifacts["network"])
+        elif "forest" in context.artifacts and _numba_works():
             kernels = import_beside(context.artifacts["kernels"], "for_forests")
-            self._model = FlatForest(context.artifacts["forest"], kernels)
+            self._model = FlatForest(context.artifacts["forest"], kernels, aggregate)
             self.notes = kernels.notes
         else:
             trusted = config["skops_trusted_types"]
-            self._model = SklearnRegressor(context.artifacts["pipeline"], trusted)
+            self._model = SklearnRegressor(context.artifacts["pipeline"], trusted, aggregate)
 
     def regress(self, features: Float64) -> Answer:
-        """Predict the property and its spread over the trees.
+        """Predict the property and its spread over the trees or members.
 
         Args:
             features: float64 (n, n_features), in the order the model was trained with; NaN is
                 handled as the pipeline handles it, but a row of nothing else gets NaN.
 
         Returns:
-            Values and population standard deviation over the trees, both float64 (n,), in
-            :attr:`unit`. The deviation is NaN for estimators without trees to compare.
+            Values and population standard deviation over these, both float64 (n,), in
+            :attr:`unit`. The deviation is NaN for estimators without trees or members to compare.
 
         Raises:
             ValueError: another number of features, or infinite ones.

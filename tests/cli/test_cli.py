@@ -35,7 +35,8 @@ def test_predict_prints_one_json_object(run, registry):
     assert done.exit_code == 0, done.stderr
     answer = json.loads(done.stdout)
     assert [row["formula"] for row in answer["predictions"]] == FORMULAS
-    assert set(answer["predictions"][0]) == {"formula", "value", "std"}
+    assert set(answer["predictions"][0]) == {"formula", "value", "std", "lower", "upper"}
+    assert answer["interval"] == 0.9
     assert set(answer["predictions"][1]) == {"formula", "rejected"}
     assert answer["property"] == "formation_energy_per_atom"
     assert answer["unit"] == "eV/atom"
@@ -52,14 +53,18 @@ def test_predict_prints_lines_for_a_pipe_and_who_answered_beside_them(run):
         "formula",
         "formation_energy_per_atom (eV/atom)",
         "std",
+        "lower",
+        "upper",
+        "in_training",
         "rejected",
         "outside",
     ]
     assert [row[0] for row in rows] == ["NaCl", "Fe₂O₃", "not a formula", "MgO"]
     answer = json.loads(run("predict", "NaCl", "--json").stdout)["predictions"][0]
-    assert rows[0][1:] == [str(answer["value"]), str(answer["std"]), "", ""]
-    assert rows[2][1:3] == ["", ""]
-    assert "is not an element" in rows[2][3]
+    numbers = [str(answer[name]) for name in ("value", "std", "lower", "upper")]
+    assert rows[0][1:] == [*numbers, "", "", ""]
+    assert rows[2][1:6] == [""] * 5
+    assert "is not an element" in rows[2][6]
     assert "Matminer version 1" in done.stderr
     assert "cold worker" in done.stderr
 

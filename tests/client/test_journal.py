@@ -25,6 +25,7 @@ def request(formulas=FORMULAS):
         task_group=str(uuid.uuid4()),
         bundle=Bundle(),
         chain="endpoint",
+        level=0.9,
         pair={"model": {"name": "Matminer", "version": "1"}, "featurizer": {}},
         rows_a_task=10,
         formulas=texts,

@@ -12,8 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
-from matminer_compute.client import CompositionClient, FileUnusable, PackageMissing
-from matminer_compute.client.results import Features, Predictions
+from matminer_compute.client import (
+    CompositionClient,
+    Features,
+    FileUnusable,
+    PackageMissing,
+    Predictions,
+)
+from matminer_compute.client.numerals import significant
 
 FORMULAS = ["NaCl", "Fe2O3", "not a formula", "CuSO4·5H2O", "Fe203", None, "Li0.5CoO2"]
 
@@ -25,8 +31,15 @@ def client(endpoint):
 
 
 @pytest.fixture(scope="module")
-def predictions(client):
+def predicted(client):
     return client.predict(FORMULAS)
+
+
+@pytest.fixture(scope="module")
+def predictions(predicted):
+    """The same by a model that has no intervals."""
+    none = {"lower": None, "upper": None, "interval": None, "no_interval": "it has none"}
+    return dataclasses.replace(predicted, **none)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +92,18 @@ def made(formulas, values, **more):
 
 
 def with_intervals(predictions):
-    return dataclasses.replace(
-        predictions, lower=predictions.values - 0.5, upper=predictions.values + 0.75
-    )
+    bounds = {"lower": predictions.values - 0.5, "upper": predictions.values + 0.75}
+    return dataclasses.replace(predictions, **bounds, interval=0.9)
+
+
+def test_an_answer_has_intervals_but_where_it_is_a_guess(predicted):
+    assert predicted.interval == 0.9
+    for row in predicted:
+        if row.rejected is None and row.outside is None:
+            assert row.lower < row.value < row.upper
+        else:
+            assert (row.lower, row.upper) == (None, None)
+    assert f"NaCl: {significant(predicted.values[0])} [" in repr(predicted)
 
 
 def test_a_row_has_all_that_is_known_of_it(predictions):
@@ -142,13 +164,14 @@ def read(path):
 def test_a_csv_file_has_every_digit_and_the_unit(predictions, tmp_path):
     predictions.to_csv(tmp_path / "p.csv")
     head, *rows = read(tmp_path / "p.csv")
-    assert head == ["formula", "formation_energy_per_atom (eV/atom)", "std", "rejected", "outside"]
+    value = "formation_energy_per_atom (eV/atom)"
+    assert head == ["formula", value, "std", "in_training", "rejected", "outside"]
     assert [row[0] for row in rows] == [formula or "" for formula in FORMULAS]
     assert [float(row[1] or "nan") for row in rows] == pytest.approx(
         predictions.values.tolist(), rel=0, abs=0, nan_ok=True
     )
-    assert rows[2][1:] == ["", "", predictions.rejected[2], ""]
-    assert rows[4][4] == predictions.outside[4]
+    assert rows[2][1:] == ["", "", "", predictions.rejected[2], ""]
+    assert rows[4][5] == predictions.outside[4]
     with_intervals(predictions).to_csv(str(tmp_path / "p.csv"))
     head, *rows = read(tmp_path / "p.csv")
     assert head[2:5] == ["std", "lower", "upper"]
@@ -193,7 +216,7 @@ def test_a_notebook_shows_values_spreads_and_reasons(predictions):
     assert rows[2][4].startswith("rejected: ")
     assert rows[4][4].startswith("outside the training data: ")
     rows = Cells(with_intervals(predictions)._repr_html_()).rows
-    assert rows[0][4] == "interval (eV/atom)"
+    assert rows[0][4] == "90% interval (eV/atom)"
     assert " to " in rows[1][4]
     assert {len(row) for row in rows} == {6}
 

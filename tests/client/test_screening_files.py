@@ -144,6 +144,7 @@ def test_a_packed_file_that_was_cut_off_is_said_to_be(tmp_path):
         (b'{"formula": "NaCl"}\n', ["NaCl"]),
         (b"", []),
     ],
+    ids=["text", "csv", "gzip", "jsonl", "empty"],  # gzip's bytes hold the time: no name for a test
 )
 def test_standard_input_says_what_it_is_by_how_it_begins(content, formulas):
     with kept(io.BytesIO(content)) as path:

@@ -1,13 +1,20 @@
 """What of ours runs in an endpoint: the pool of workers, and the rule when jobs are no use."""
 
 import importlib.util
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parsl.jobs.states import JobState, JobStatus
+from waiting import PATIENCE, until
+
+from matminer_compute.endpoint import EmbeddedEndpoint
 
 PROGRAMS = Path(__file__).parents[2] / "endpoint" / "templates" / "python"
 
@@ -83,3 +90,46 @@ def test_callers_are_told_a_jobs_log_where_the_operator_allows_it(
     STARTS.FailingStarts()(executor, {"0": job, "1": job, "2": job})
     assert ("conda: no such environment" in str(executor.failure)) is told
     assert "first line" not in str(executor.failure)
+
+
+def meet(folder: str, count: int) -> dict:
+    """What a worker is, said when so many of them are at it."""
+    import os
+    import random
+    import sys
+    import time
+    from pathlib import Path
+
+    import numpy as np
+
+    libraries = [name for name in ("mlflow.pyfunc", "numba") if name in sys.modules]
+    Path(folder, str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < count:
+        time.sleep(0.01)
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "libraries": libraries,
+        "drawn": [random.random(), np.random.random()],
+    }
+
+
+def alive(pid):
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_workers_of_a_node_are_forked_from_one_that_has_the_libraries(tmp_path):
+    with EmbeddedEndpoint("parsl", workers=2, registry="http://127.0.0.1:9") as endpoint:
+        identity = endpoint.register_function(meet)
+
+        arguments = (str(tmp_path), 2)
+        tasks = [endpoint.submit_to_registered_function(identity, arguments) for _ in range(2)]
+        one, other = [task.result(timeout=PATIENCE) for task in tasks]
+        assert one["libraries"] == other["libraries"] == ["mlflow.pyfunc", "numba"]
+        assert one["parent"] == other["parent"]
+        assert not set(one["drawn"]) & set(other["drawn"])
+        # Without it nobody would learn of a worker's end: its workers go too.
+        os.kill(one["parent"], signal.SIGKILL)
+        until(lambda: not any(map(alive, (one["pid"], other["pid"]))))

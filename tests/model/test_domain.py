@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from matminer_compute.model.domain import domain_of, with_domain
@@ -30,7 +31,8 @@ def trained_on(featurizer, tmp_path):
 
     def of(formulas):
         loaded = featurizer.loaded
-        path = with_domain(featurizer, formulas, tmp_path).artifacts["domain"]
+        target = np.zeros(len(formulas))
+        path = with_domain(featurizer, formulas, target, tmp_path).artifacts["domain"]
         loaded.domain = loaded.beside.Domain(path, loaded.symbols)
         return loaded
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from matminer.featurizers.base import MultipleFeaturizer
 from matminer.featurizers.composition import (
     BandCenter,
+    ElementFraction,
     ElementProperty,
     IonProperty,
     Stoichiometry,
@@ -34,6 +35,7 @@ from matminer_compute.model.tables import write_tables
 
 DATA = Path(__file__).parents[2] / "model" / "data" / "mp_e_form.csv.gz"
 FOUR = ("Stoichiometry", "ElementProperty", "ValenceOrbital", "IonProperty")
+FIVE = (*FOUR, "ElementFraction")
 PRESETS = ("magpie", "deml", "matminer", "matscholar_el", "megnet_el")
 SYMBOLS = [Element.from_Z(z).symbol for z in range(1, 119)]
 COMBINATIONS = {symbol: len(Element(symbol).common_oxidation_states) for symbol in SYMBOLS}
@@ -53,6 +55,7 @@ def reference(preset="magpie", names=FOUR):
         "ElementProperty": lambda: ElementProperty.from_preset(preset),
         "ValenceOrbital": lambda: ValenceOrbital(props=["frac"]),
         "IonProperty": lambda: IonProperty(fast=True),
+        "ElementFraction": ElementFraction,
         "BandCenter": BandCenter,
     }
     featurizer = MultipleFeaturizer([made[name]() for name in names])
@@ -128,6 +131,17 @@ def test_identical_for_up_to_twenty_elements(some, preset):
 @settings(max_examples=60, deadline=None)
 def test_identical_neutrality(some):
     assert_identical(some, names=("IonProperty",))
+
+
+@given(st.lists(formulas(20), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_identical_fractions(some):
+    assert_identical(some, names=("ElementFraction",))
+
+
+def test_identical_fractions_of_every_element_and_of_traces():
+    traces = ["Fe1e5O0.0009", "Fe1e8O", "Fe100000000O1.0000001", "O1e-8Fe0.99999999", "D3HTO"]
+    assert_identical([*SYMBOLS, *traces, *all_formulas()[::500]], names=FIVE)
 
 
 def test_identical_where_amounts_nearly_tie_for_the_mode():
@@ -293,7 +307,8 @@ def test_tables_of_another_configuration_are_refused(tmp_path, preset, names):
 
 def test_any_subset_and_order_of_featurizers():
     some = all_formulas()[::2000]
-    for names in [("IonProperty", "Stoichiometry"), ("ValenceOrbital",), FOUR[::-1]]:
+    mixed = ("IonProperty", "ElementFraction", "Stoichiometry")
+    for names in [mixed, ("ValenceOrbital",), FIVE[::-1]]:
         assert_identical(some, names=names)
 
 
@@ -335,16 +350,16 @@ featurizer.load_context(types.SimpleNamespace(
     artifacts=dict(zip(("tables", "compositions", "kernels"), sys.argv[2:5])),
     model_config={"featurizers": sys.argv[5].split(), "element_property_preset": "magpie"}))
 features, *_ = featurizer.featurize(["NaCl", "CuSO4·5H2O", "Ca(OH)2", "?"] * 10)
-assert features.shape == (3, 145)
+assert features.shape == (3, 263)
 print(sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
 def test_a_worker_needs_neither_matminer_nor_pymatgen_nor_this_package(tmp_path):
     tables = tmp_path / "tables.npz"
-    write_tables(tables, FOUR, "magpie")
+    write_tables(tables, FIVE, "magpie")
     ran = subprocess.run(  # a process of its own: this one has imported all of them
-        [sys.executable, "-B", "-c", ALONE, CODE, tables, COMPOSITIONS, KERNELS, " ".join(FOUR)],
+        [sys.executable, "-B", "-c", ALONE, CODE, tables, COMPOSITIONS, KERNELS, " ".join(FIVE)],
         capture_output=True,
         text=True,
         check=False,

@@ -75,6 +75,11 @@ def _assert_same(flat: Any, pipeline: Any, features: Any) -> None:
     trees = _tree_predictions(pipeline, features)
     scale = np.abs(trees).max(initial=1e-300)
     np.testing.assert_allclose(spread, trees.std(axis=0), rtol=1e-11, atol=1e-14 * scale)
+    flat.aggregate = "median"
+    middle, same_spread = flat.regress(features)
+    flat.aggregate = "mean"
+    np.testing.assert_array_equal(middle, np.median(trees, axis=0), strict=True)
+    np.testing.assert_array_equal(same_spread, spread)
 
 
 # ------------------------------------------------------------------------------- the same bits

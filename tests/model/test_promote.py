@@ -151,7 +151,8 @@ def test_list(second):
     newest, oldest = list_versions(tracking_uri=second.uri)
     assert (newest.version, oldest.version) == ("2", "1")
     assert (newest.aliases, oldest.aliases) == ((), ("Production",))
-    assert oldest.metrics == {name: second.trained.metrics[name] for name in ("MAE", "RMSE", "R2")}
+    shown = ("MAE", "RMSE", "R2", "coverage_90")
+    assert oldest.metrics == {name: second.trained.metrics[name] for name in shown}
     assert newest.schema != oldest.schema == second.trained.published.schema
     assert (newest.featurizer, newest.featurizer_version) == (FEATURIZER, "2")
     assert (newest.property, newest.unit) == ("formation_energy_per_atom", "eV/atom")

@@ -12,14 +12,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from click.testing import CliRunner
 from mlflow import MlflowClient
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from matminer_compute.cli.model import publish
 from matminer_compute.errors import TrainingError
-from matminer_compute.model import TrainOptions, load_data, promote, publish_estimator, train
+from matminer_compute.model import (
+    TrainOptions,
+    list_versions,
+    load_data,
+    promote,
+    publish_estimator,
+    train,
+)
 from matminer_compute.model.digest import artifact_digest
 from matminer_compute.model.featurizer import build_featurizer
 from matminer_compute.model.options import FEATURIZERS
@@ -281,6 +291,70 @@ def test_a_pipeline_trained_elsewhere_on_named_columns(own_registry, matrix, tmp
     loaded = mlflow.pyfunc.load_model("models:/Band Gap/1").unwrap_python_model()
     values, _ = loaded.regress(x.to_numpy())
     np.testing.assert_array_equal(values, pipeline.predict(x))
+
+
+def test_one_trained_elsewhere_is_judged_by_rows_that_are_given(own_registry, matrix, tmp_path):
+    x, y = matrix
+    forest = RandomForestRegressor(8, random_state=1).fit(x.to_numpy(), y)
+    frame = load_data().take(300).frame[100:]  # the first hundred it was trained on
+    frame.rename(columns={"target": "energy"}).to_csv(tmp_path / "unseen.csv", index=False)
+    about = {"property_name": "energy", "unit": "eV/atom", "name": "Elsewhere"}
+    path, uri = _saved(forest, tmp_path), own_registry.uri
+    publish_estimator(path, **about, tracking_uri=uri)
+    publish_estimator(path, **about, calibrate_on=tmp_path / "unseen.csv", tracking_uri=uri)
+    with_some, without = list_versions("Elsewhere", tracking_uri=uri)
+    assert without.metrics == {}
+    assert 0.1 < with_some.metrics["MAE"] < 1
+    assert with_some.metrics["coverage_90"] == pytest.approx(0.9, abs=0.07)
+    mlflow.set_tracking_uri(uri)
+    models = {
+        number: mlflow.pyfunc.load_model(f"models:/Elsewhere/{number}").unwrap_python_model()
+        for number in (1, 2)
+    }
+    assert models[1].intervals is None
+    assert "model publish --calibrate" in models[1].no_interval
+    values, std = models[2].regress(x.to_numpy())
+    lower, upper = models[2].intervals.of(x.to_numpy(), values, std, 0.9)
+    assert ((lower < values) & (values < upper)).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [("formula,energy\n" + "NaCl,1\nMgO,2\n" * 30 + "xx,3\n", "'x' at position 1"), ("", "empty")],
+)
+def test_rows_to_judge_by_that_cannot_be_used(own_registry, matrix, tmp_path, rows, why):
+    x, y = matrix
+    (tmp_path / "rows.csv").write_text(rows)
+    about = {"property_name": "energy", "unit": "eV/atom", "name": "Elsewhere"}
+    path = _saved(RandomForestRegressor(2).fit(x.to_numpy(), y), tmp_path)
+    with pytest.raises(TrainingError, match=why):
+        publish_estimator(
+            path, **about, calibrate_on=tmp_path / "rows.csv", tracking_uri=own_registry.uri
+        )
+
+
+def test_a_model_on_element_fractions_trained_elsewhere(own_registry, tmp_path):
+    mlflow.set_tracking_uri(own_registry.uri)
+    data = load_data().take(60)
+    featurizer = build_featurizer("magpie", ("ElementFraction",), tmp_path)
+    features, _, index, _ = featurizer.featurize(data.formulas)
+    pipeline = make_pipeline(SimpleImputer(), Ridge()).fit(features[index], data.target)
+    path = str(_saved(pipeline, tmp_path))
+    about = ["--property", "gap", "--unit", "eV", "--name", "Fractions"]
+    done = CliRunner().invoke(publish, [path, *about, "--featurizers", "ElementFraction"])
+    assert done.exit_code == 0, done.output
+    client = MlflowClient(own_registry.uri)
+    half = client.get_model_version("Fractions Featurizer", "1")
+    assert half.description == "118 features: ElementFraction, element data magpie."
+    requirements = client.get_model_version("Fractions", "1").tags["requirements"]
+    assert "matminer" not in json.loads(requirements)
+
+
+def test_a_featurizer_that_matminer_lacks(own_registry, tmp_path):
+    path = _saved(Ridge().fit(np.eye(3), [1.0, 2.0, 3.0]), tmp_path)
+    about = {"property_name": "gap", "unit": "eV", "name": "Gap"}
+    with pytest.raises(TrainingError, match="no composition featurizer called 'Fractions'"):
+        publish_estimator(path, featurizers=("Fractions",), tracking_uri=own_registry.uri, **about)
 
 
 def _overflown(x, y):

@@ -112,6 +112,10 @@ def test_flat_and_scikit_learn_give_the_same_bits(kind: Any, tmp_path: Path) -> 
         np.testing.assert_array_equal(values, expected)
         np.testing.assert_allclose(std, spread, rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(flat.regress(unseen)[1], plain.regress(unseen)[1])
+    flat._model.aggregate = plain._model.aggregate = "median"
+    middle = np.median([t.predict(pipeline[0].transform(unseen)) for t in pipeline[1]], axis=0)
+    for model in (flat, plain):
+        np.testing.assert_array_equal(model.regress(unseen)[0], middle)
 
 
 @pytest.mark.parametrize("flat", [True, False])

@@ -15,6 +15,9 @@ import pytest
 
 from matminer_compute.errors import RegistryUnreachable
 from matminer_compute.model import TrainOptions, list_versions, promote, train
+from matminer_compute.model.card.markdown import markdown
+from matminer_compute.model.card.page import page
+from matminer_compute.model.card.store import find
 from matminer_compute.model.digest import artifact_digest
 
 pytestmark = pytest.mark.slow
@@ -81,6 +84,11 @@ def test_train_promote_and_list_over_http(server, registry, tmp_path, monkeypatc
     assert run.published.schema == registry.trained.published.schema
     done = promote(tracking_uri=uri)
     assert (done.version, done.featurizer_version, done.staged) == ("1", "1", True)
+    described = find(tracking_uri=secretive)
+    for text in (markdown(described.card), page(described), described.card.model_dump_json()):
+        assert run.published.name in text
+        assert "secret" not in text
+        assert "127.0.0.1" not in text
     (version,) = list_versions(tracking_uri=uri)
     assert version.aliases == ("Production",)
 

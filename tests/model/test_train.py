@@ -197,6 +197,8 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_trained(name):
         ({"n_estimators": -5}, "n_estimators must be 0 or more"),
         ({"folds": 1}, "folds must be 2 or more"),
         ({"seed": 2**32}, "seed must be less than"),
+        ({"featurizers": ()}, "featurizers is empty"),
+        ({"featurizers": ("IonProperty", "IonProperty")}, "names IonProperty twice"),
     ],
 )
 def test_wrong_options(wrong, said):

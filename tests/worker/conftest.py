@@ -18,8 +18,8 @@ from .server import MlflowServer
 OTHER_CODE = """
 
 class Doubled(CompositionFeaturizer):
-    def examine(self, formulas):
-        features, *rest = super().examine(formulas)
+    def report(self, formulas):
+        features, *rest = super().report(formulas)
         return features * 2, *rest
 
 

@@ -40,7 +40,7 @@ class Tables:
 
     def columns(self, names: Sequence[str]) -> dict[str, int]:
         """The first column of each featurizer."""
-        width = {"Stoichiometry": 6, "ValenceOrbital": 4, "IonProperty": 3}
+        width = {"Stoichiometry": 6, "ValenceOrbital": 4, "IonProperty": 3, "ElementFraction": 118}
         width["ElementProperty"] = self.properties.shape[1] * len(self.stats)
         starts = itertools.accumulate((width[name] for name in names), initial=0)
         return dict(zip(names, starts, strict=False))

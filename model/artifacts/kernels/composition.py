@@ -8,6 +8,7 @@ import numpy as np
 from numba import boolean, float64, int64
 
 from .compiling import compiled, read_only
+from .element_fraction import element_fraction
 from .element_property import TERMS, element_property
 from .ion_property import NO, YES, ionic_character, neutral
 from .stoichiometry import stoichiometry
@@ -56,8 +57,8 @@ def featurize(
         amounts: (n, compositions).
         rows: (compositions,), the row of features of each.
         compensated: whether this Python's ``sum`` is.
-        at: the first column of Stoichiometry, ElementProperty, ValenceOrbital and IonProperty,
-            -1 for those not asked for.
+        at: the first column of Stoichiometry, ElementProperty, ValenceOrbital, IonProperty and
+            ElementFraction, -1 for those not asked for.
         norms: Stoichiometry's p.
         properties: (119, n_properties), as all element data by atomic number.
         stats: of ElementProperty, as places in STATS.
@@ -97,4 +98,6 @@ def featurize(
                 undecided[n_undecided] = composition
                 n_undecided += 1
             ionic_character(number, amount, n, total, character, features, row, at[3] + 1)
+        if at[4] >= 0:
+            element_fraction(number, amount, n, features, row, at[4])
     return n_undecided

@@ -12,6 +12,8 @@ are left over walk alone.
 mean        the plain sum in tree order, divided at the end, as scikit-learn does it
 deviation   Welford (Technometrics 4, 1962): d = v - m; m += d / k; s += d * (v - m), at the end
             sqrt(s / n_trees), which never subtracts two large squares
+
+Who wants another centre than the mean asks for what every tree says.
 """
 
 from __future__ import annotations
@@ -134,10 +136,28 @@ def leaves(nodes: Any, root: int, bits: int, x: Any, leaf: Any) -> None:
 
 
 @compiled(
-    void(_nodes, _values, _roots, int64, read_only(float32, 2), _roots, float64[::1], float64[::1])
+    void(
+        _nodes,
+        _values,
+        _roots,
+        int64,
+        read_only(float32, 2),
+        _roots,
+        float64[:, ::1],
+        float64[::1],
+        float64[::1],
+    )
 )
 def walk(
-    nodes: Any, values: Any, roots: Any, bits: int, x: Any, which: Any, mean: Any, deviation: Any
+    nodes: Any,
+    values: Any,
+    roots: Any,
+    bits: int,
+    x: Any,
+    which: Any,
+    said: Any,
+    mean: Any,
+    deviation: Any,
 ) -> None:
     """Mean and population standard deviation over the trees, of some rows.
 
@@ -148,6 +168,7 @@ def walk(
         bits: how many bits of a step are the feature.
         x: (rows, n_inputs), what features of the nodes point at.
         which: (n,), the rows asked for, best in an order in which neighbours are alike.
+        said: (n_trees, n), becomes what each tree says; (1, n) is room enough if nobody asks.
         mean: (n,), zeros, becomes the mean.
         deviation: (n,), zeros, becomes the deviation.
     """
@@ -160,15 +181,16 @@ def walk(
     rows, spare = np.empty(n, np.uint32), np.empty(n, np.uint32)
     for row in range(n):
         rows[row] = row
-    waiting, said, middle = np.empty((n, 3), np.uint64), np.empty(n), np.zeros(n)
+    waiting, middle = np.empty((n, 3), np.uint64), np.zeros(n)
     for tree in range(n_trees):
-        together(nodes, values, roots[tree], bits, columns, rows, spare, waiting, said)
+        here = said[min(tree, len(said) - 1)]
+        together(nodes, values, roots[tree], bits, columns, rows, spare, waiting, here)
         weight = 1.0 / (tree + 1)
         for row in range(n):
-            mean[row] += said[row]
-            delta = said[row] - middle[row]
+            mean[row] += here[row]
+            delta = here[row] - middle[row]
             middle[row] += delta * weight
-            deviation[row] += delta * (said[row] - middle[row])
+            deviation[row] += delta * (here[row] - middle[row])
     for row in range(n):
         mean[row] /= n_trees
         deviation[row] = np.sqrt(deviation[row] / n_trees)

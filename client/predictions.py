@@ -1,4 +1,4 @@
-"""What the client returns."""
+"""What the client returns for predictions."""
 
 import operator
 import os
@@ -13,7 +13,7 @@ from matminer_compute.errors.machine import packages
 
 from . import notebook, plots
 from .numerals import significant
-from .row import Row
+from .row import Row, named, number, taken
 from .spreadsheet import write_csv
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Predictions:
     Attributes:
         formulas: what was asked, length n.
         values: float64 of shape (n,), in ``unit``; NaN where rejected.
-        std: float64 of shape (n,), the standard deviation over the model's trees, in ``unit``;
-            NaN where rejected, and where the estimator has no trees to compare.
+        std: float64 of shape (n,), the standard deviation over the model's trees or members, in
+            ``unit``; NaN where rejected, and where the estimator has none to compare.
         rejected: reason by index into ``formulas``.
         property: what is predicted, for example ``formation_energy_per_atom``.
         unit: for example ``eV/atom``.
@@ -42,9 +42,13 @@ class Predictions:
         warnings: what a worker found worth saying, each once.
         outside: reason by index into ``formulas`` for rows far from all that the model was trained
             on: their values are guesses. Empty also where training left no record of that.
-        lower: float64 of shape (n,), where the model's interval begins, in ``unit``; NaN where a
-            row has none. None where the model has none.
+        in_training: by index into ``formulas``, the value in ``unit`` that the model was taught for
+            the very composition: what it says of that is no prediction.
+        lower: float64 of shape (n,), where the interval begins that holds the true value with
+            ``interval``, in ``unit``; NaN for rows rejected or outside. None: the model has none.
         upper: float64 of shape (n,), where it ends.
+        interval: the share of intervals that hold the true value, such as 0.9; None: no interval.
+        no_interval: why there is none.
 
     ``len``, iteration and an index go by rows (``Row``); a slice is of the same kind.
     """
@@ -61,8 +65,11 @@ class Predictions:
     stale: bool = False
     warnings: list[str] = field(default_factory=list)
     outside: dict[int, str] = field(default_factory=dict)
+    in_training: dict[int, float] = field(default_factory=dict)
     lower: NDArray[np.float64] | None = None
     upper: NDArray[np.float64] | None = None
+    interval: float | None = None
+    no_interval: str | None = None
 
     def __len__(self) -> int:
         return len(self.formulas)
@@ -79,8 +86,9 @@ class Predictions:
             formulas=self.formulas[index],
             values=self.values[index],
             std=self.std[index],
-            rejected=_taken(self.rejected, range(len(self))[index]),
-            outside=_taken(self.outside, range(len(self))[index]),
+            rejected=taken(self.rejected, range(len(self))[index]),
+            outside=taken(self.outside, range(len(self))[index]),
+            in_training=taken(self.in_training, range(len(self))[index]),
             lower=None if self.lower is None else self.lower[index],
             upper=None if self.upper is None else self.upper[index],
         )
@@ -95,11 +103,7 @@ class Predictions:
             if row in self.rejected:
                 lines.append(f"  {formula}: rejected, {self.rejected[row]}")
             else:
-                std = self.std[row]
-                spread = f" ± {significant(std, 3)}" if std == std else ""
-                lines.append(f"  {formula}: {significant(self.values[row])}{spread}{unit}")
-                if row in self.outside:
-                    lines[-1] += f" (outside the training data: {self.outside[row]})"
+                lines.append(f"  {formula}: {_value(self[row])}{unit}{_remark(self[row])}")
         if len(self) > _SHOWN:
             lines.append(f"  … and {len(self) - _SHOWN:,} more")
         return "\n".join(lines)
@@ -115,11 +119,14 @@ class Predictions:
                     {"formula": row.formula, "value": row.value, "std": row.std}
                     | ({} if self.lower is None else {"lower": row.lower, "upper": row.upper})
                     | ({} if row.outside is None else {"outside": row.outside})
+                    | ({} if row.in_training is None else {"in_training": row.in_training})
                 )
         return {
             "predictions": rows,
             "property": self.property,
             "unit": self.unit,
+            "interval": self.interval,
+            **({} if self.no_interval is None else {"no_interval": self.no_interval}),
             "model": self.model,
             "featurizer": self.featurizer,
             "worker": self.workers[0] if self.workers else None,
@@ -131,7 +138,8 @@ class Predictions:
     def to_pandas(self) -> "pd.DataFrame":
         """A frame with columns formula, the property, its std, rejected, outside (None where not).
 
-        The interval's ``_lower`` and ``_upper`` stand beside the std where the model has one.
+        The interval's ``_lower`` and ``_upper`` stand beside the std where the model has one, and
+        ``_in_training`` where one of the formulas was trained on.
 
         Raises:
             PackageMissing: pandas, which the client does not need otherwise, is not installed.
@@ -141,6 +149,9 @@ class Predictions:
 
         value = self.property or "value"
         spreads = {"std": self.std, "lower": self.lower, "upper": self.upper}
+        if self.in_training:
+            taught = [self.in_training.get(row, np.nan) for row in range(len(self))]
+            spreads["in_training"] = np.array(taught)
         frame = pd.DataFrame(
             {
                 "formula": list(self.formulas),
@@ -154,7 +165,10 @@ class Predictions:
         return frame
 
     def to_csv(self, where: str | os.PathLike[str] | TextIO) -> None:
-        """Write CSV into a file or onto a stream: formula, value (unit), std, rejected, outside.
+        """Write CSV into a file or onto a stream, a formula a line.
+
+        Columns: formula, value (unit), std, lower and upper if the model has intervals,
+        in_training, rejected, outside.
 
         Raises:
             FileUnusable: the file cannot be written.
@@ -162,11 +176,11 @@ class Predictions:
         interval = [] if self.lower is None else ["lower", "upper"]
         write_csv(
             where,
-            ["formula", self.label(), "std", *interval, "rejected", "outside"],
+            ["formula", self.label(), "std", *interval, "in_training", "rejected", "outside"],
             (
-                [row.formula, _number(row.value), row.std]
+                [row.formula, number(row.value), row.std]
                 + ([row.lower, row.upper] if interval else [])
-                + [row.rejected, row.outside]
+                + [row.in_training, row.rejected, row.outside]
                 for row in self
             ),
         )
@@ -192,7 +206,7 @@ class Predictions:
     def about(self) -> str:
         """Who answered how many formulas."""
         return (
-            f"{self.property} by {_name(self.model)}: "
+            f"{self.property} by {named(self.model)}: "
             f"{len(self):,} formulas, {len(self.rejected):,} rejected"
         )
 
@@ -200,101 +214,24 @@ class Predictions:
         return Row(
             self.formulas[at],
             float(self.values[at]),
-            _number(self.std[at]),
-            None if self.lower is None else _number(self.lower[at]),
-            None if self.upper is None else _number(self.upper[at]),
+            number(self.std[at]),
+            None if self.lower is None else number(self.lower[at]),
+            None if self.upper is None else number(self.upper[at]),
             self.outside.get(at),
+            self.in_training.get(at),
             self.rejected.get(at),
         )
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Features:
-    """Features of the formulas asked, in the order asked.
-
-    Attributes:
-        formulas: what was asked, length n.
-        matrix: float64 of shape (n, n_features); a row of NaN where rejected.
-        labels: what each column is, length n_features.
-        rejected: reason by index into ``formulas``.
-        featurizer: name, version, run_id and schema of the featurizer that answered.
-
-    An index gives one row's features by label; a slice is of the same kind.
-    """
-
-    formulas: Sequence[Any]
-    matrix: NDArray[np.float64]
-    labels: list[str]
-    rejected: dict[int, str]
-    featurizer: dict[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.formulas)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, float]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Self: ...
-    def __getitem__(self, index: int | slice) -> "dict[str, float] | Self":
-        if not isinstance(index, slice):
-            row = self.matrix[range(len(self))[operator.index(index)]]
-            return dict(zip(self.labels, row.tolist(), strict=True))
-        return replace(
-            self,
-            formulas=self.formulas[index],
-            matrix=self.matrix[index],
-            rejected=_taken(self.rejected, range(len(self))[index]),
-        )
-
-    def __iter__(self) -> Iterator[dict[str, float]]:
-        return (self[row] for row in range(len(self)))
-
-    def __repr__(self) -> str:
-        return f"<{self.about()}>"
-
-    def to_pandas(self) -> "pd.DataFrame":
-        """A frame with one column a feature, indexed by formula.
-
-        Raises:
-            PackageMissing: pandas, which the client does not need otherwise, is not installed.
-        """
-        with packages():
-            import pandas as pd
-
-        index = pd.Index(self.formulas, name="formula")
-        return pd.DataFrame(self.matrix, columns=self.labels, index=index)
-
-    def to_csv(self, where: str | os.PathLike[str] | TextIO) -> None:
-        """Write CSV into a file or onto a stream: formula, then a column a feature.
-
-        Raises:
-            FileUnusable: the file cannot be written.
-        """
-        rows = zip(self.formulas, self.matrix.tolist(), strict=True)
-        write_csv(
-            where,
-            ["formula", *self.labels],
-            ([formula, *map(_number, values)] for formula, values in rows),
-        )
-
-    def _repr_html_(self) -> str:
-        return notebook.features_table(self)
-
-    def about(self) -> str:
-        """Who featurized how many formulas."""
-        return (
-            f"Features by {_name(self.featurizer)}: {len(self):,} formulas by "
-            f"{len(self.labels)} features, {len(self.rejected):,} rejected"
-        )
+def _value(row: Row) -> str:
+    """The value with its interval, or else its spread."""
+    value = significant(row.value)
+    if row.lower is not None and row.upper is not None:
+        return f"{value} [{significant(row.lower)}, {significant(row.upper)}]"
+    return value if row.std is None else f"{value} ± {significant(row.std, 3)}"
 
 
-def _name(model: dict[str, Any]) -> str:
-    return f"{model.get('name')} version {model.get('version')}"
-
-
-def _number(value: float) -> float | None:
-    return float(value) if value == value else None
-
-
-def _taken(reasons: dict[int, str], rows: range) -> dict[int, str]:
-    return {new: reasons[old] for new, old in enumerate(rows) if old in reasons}
+def _remark(row: Row) -> str:
+    if row.outside:
+        return f" (outside the training data: {row.outside})"
+    return "" if row.in_training is None else f" (trained on as {significant(row.in_training)})"

@@ -1,0 +1,1 @@
+"""Neural networks as they travel: by NumPy alone, in training as on workers."""

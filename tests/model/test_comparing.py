@@ -1,0 +1,48 @@
+"""Kinds of estimators side by side, as ``model train --compare`` prints them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from matminer_compute.model.__main__ import train
+from matminer_compute.model.comparing import CANDIDATES
+
+FEW = ["--compare", "--rows", "150", "--folds", "2", "--n-estimators", "3"]
+
+
+@pytest.fixture(scope="module")
+def compared():
+    done = CliRunner().invoke(train, [*FEW, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_all_kinds_are_judged_on_the_same_rows(compared):
+    assert compared["rows"] == 150
+    assert compared["unit"] == "eV/atom"
+    rows = {row["name"]: row for row in compared["compared"]}
+    assert list(rows) == list(CANDIDATES)
+    for row in rows.values():
+        assert 0.05 < row["MAE"] <= row["RMSE"] < 3
+        assert 0.6 < row["coverage"] <= 1
+        assert row["bytes"] > 1000
+        assert row["microseconds"] > 0
+
+
+def test_a_median_is_of_the_same_trees_as_the_mean(compared):
+    rows = {row["name"]: row for row in compared["compared"]}
+    mean, median = rows["random forest"], rows["random forest, median"]
+    assert mean["bytes"] == median["bytes"]
+    assert mean["MAE"] != median["MAE"]
+
+
+def test_a_person_gets_a_table_that_is_markdown():
+    done = CliRunner().invoke(train, FEW)
+    assert done.exit_code == 0, done.output
+    head, rule, *rows = done.stdout.splitlines()
+    assert head.startswith("| estimator ")
+    assert "MAE (eV/atom)" in head
+    assert set(rule) == set("| -:")
+    assert [row.split("|")[1].strip() for row in rows] == list(CANDIDATES)
+    assert len({len(line) for line in (head, rule, *rows)}) == 1
