@@ -83,13 +83,13 @@ class Store(AbstractContextManager["Store"]):
     """moto's server, a bucket in it, a user with keys, a role with a token; all behind ``gate``."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         (self._port,) = free_ports(1)
         self.gate: Gate
 
     def __enter__(self) -> "Store":
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)]
-        with (self._folder / "moto.log").open("wb") as log:
+        with (self.folder / "moto.log").open("wb") as log:
             self._server = subprocess.Popen(
                 command,
                 stdout=log,
@@ -164,5 +164,5 @@ class Store(AbstractContextManager["Store"]):
         )
 
     def _answers(self) -> bool:
-        assert self._server.poll() is None, (self._folder / "moto.log").read_text()
-        return b"Running on" in (self._folder / "moto.log").read_bytes()
+        assert self._server.poll() is None, (self.folder / "moto.log").read_text()
+        return b"Running on" in (self.folder / "moto.log").read_bytes()

@@ -82,7 +82,13 @@ def sites(postgres, store, tmp_path_factory):
 
 
 @pytest.fixture
-def enter(sites, tmp_path, monkeypatch):
+def cache(tmp_path):
+    """The node's cache folder of this test; it does not exist yet."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def enter(sites, cache):
     """Become one who publishes to a site and asks its models, with a cache of this test's own.
 
     ``enter(kind, **variables)``; a variable that is None is not set. A model of two versions is
@@ -96,7 +102,7 @@ def enter(sites, tmp_path, monkeypatch):
         os.environ.clear()
         os.environ.update(before | site.environment)
         # Workers that wait for a registry in trouble should not make a test wait as long.
-        os.environ.update(MATMINER_COMPUTE_REFRESH_S="0.2", MATMINER_COMPUTE_CACHE=str(tmp_path))
+        os.environ.update(MATMINER_COMPUTE_REFRESH_S="0.2", MATMINER_COMPUTE_CACHE=str(cache))
         os.environ["MLFLOW_TRACKING_URI"] = site.uri
         if not site.trained:
             site.trained.append(train(SMALL))

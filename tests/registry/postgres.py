@@ -38,6 +38,7 @@ class Postgres(AbstractContextManager["Postgres"]):
         made = [initdb, "-D", data, "-U", "matminer", "--no-sync", "--encoding=UTF8"]
         made += ["--locale=C", "--auth=scram-sha-256", f"--pwfile={secret}"]
         subprocess.run([*self._as_user(), *made], check=True, capture_output=True)
+        secret.unlink()
         running = [postgres, "-D", data, "-p", str(self.port), "-c", "listen_addresses=127.0.0.1"]
         running += ["-c", "unix_socket_directories=", "-c", "fsync=off"]
         with (self.folder / "log").open("wb") as log:

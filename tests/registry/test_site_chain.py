@@ -10,6 +10,8 @@ from matminer_compute.model import list_versions, promote
 
 from .site import FORMULAS
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["proxied", "direct"]
 
 
@@ -20,7 +22,9 @@ def test_a_promotion_reaches_warm_workers_and_a_roll_back_too(kind, enter):
         client = CompositionClient(endpoint=endpoint)
 
         def answered_by(version):
-            answer = until(lambda: (a := client.predict(FORMULAS)).model.version == version and a)
+            answer = until(
+                lambda: (a := client.predict(FORMULAS)).model["version"] == version and a
+            )
             assert not answer.stale
             assert list(answer.rejected) == [4]
             assert answer.warnings == []

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 from worker.test_node_cache import whole
@@ -11,6 +12,8 @@ from matminer_compute.functions import predict_composition
 from matminer_compute.model import train
 
 from .site import FORMULAS, SMALL, new_name
+
+pytestmark = pytest.mark.slow
 
 
 def refused(said):
@@ -55,13 +58,13 @@ def test_a_wrong_password_is_said(enter):
         (503, "SlowDown", "is there, but fails"),
     ],
 )
-def test_what_the_store_refuses_is_said(status, code, said, enter, tmp_path):
+def test_what_the_store_refuses_is_said(status, code, said, enter, cache):
     site = enter("direct")
     site.store.gate.refuse(status, code)
     refused(f"artifact store of the registry .*{said}")
     site.store.gate.reset()
     assert predict_composition(FORMULAS)["model"]["version"] == "1"
-    assert whole(tmp_path)
+    assert whole(cache)
 
 
 def test_keys_with_a_token_are_taken_and_a_wrong_token_is_said(enter):
@@ -83,14 +86,14 @@ def test_a_worker_without_boto3_is_told_to_get_it(enter, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["proxied", "direct"])
-def test_a_store_that_goes_in_mid_download_leaves_no_half(kind, enter, tmp_path):
+def test_a_store_that_goes_in_mid_download_leaves_no_half(kind, enter, cache):
     site = enter(kind, MLFLOW_HTTP_REQUEST_TIMEOUT="3")
     site.store.gate.cut = True
     refused(r"\[registry-unreachable\].*(does not answer|sends nothing|fails the registry's)")
-    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".lock"]
+    assert not [p for p in cache.rglob("*") if p.is_file() and p.suffix != ".lock"]
     site.store.gate.reset()
     assert predict_composition(FORMULAS)["model"]["version"] == "1"
-    assert whole(tmp_path)
+    assert whole(cache)
 
 
 @pytest.mark.parametrize("kind", ["proxied", "direct"])
@@ -99,7 +102,7 @@ def test_a_store_that_fails_while_a_model_is_published_leaves_no_version(kind, e
     name = new_name()
     site.store.gate.refuse(403, "AccessDenied", only="skops")
     with pytest.raises(RegistryError, match=r"artifact store .*Nothing was published\.$") as caught:
-        train(SMALL.__class__(**vars(SMALL) | {"name": name}))
+        train(replace(SMALL, name=name))
     assert re.search("AWS_|bucket", str(caught.value))
     assert site.versions(name) == 0
 
@@ -112,5 +115,5 @@ def test_a_registry_that_fails_between_the_halves_leaves_neither(enter):
         path.endswith("model-versions/create") and f'"{name}"'.encode() in body
     )
     with pytest.raises(RegistryError, match=r"Nothing was published\.$"):
-        train(SMALL.__class__(**vars(SMALL) | {"name": name}))
+        train(replace(SMALL, name=name))
     assert site.versions(name) == 0
