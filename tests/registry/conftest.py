@@ -24,6 +24,7 @@ _AUTH = """\
 default_permission = READ
 database_uri = sqlite:///{folder}/users.db
 admin_username = admin
+auth_cache_ttl_seconds = 600
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 """
 
