@@ -120,7 +120,7 @@ _STORE_FAULTS: tuple[tuple[str, Fault], ...] = (
         store=True)),
     (r"SlowDown|ServiceUnavailable|InternalError|\(5\d\d\) when calling", Fault(
         "store-failing", "is there, but fails: wait, and ask its operator", True, True)),
-    ("[Cc]onnect|[Tt]ime.?out|ResponseStreaming|IncompleteRead|Max Retries|Could not resolve", Fault(
+    ("[Cc]onnect|[Tt]ime.?out|ResponseStream|IncompleteRead|Max Retries|Could not resolve", Fault(
         "store-away", "does not answer: check MLFLOW_S3_ENDPOINT_URL and the way there", True,
         True)),
     ("", Fault("refused", "refused", store=True)),

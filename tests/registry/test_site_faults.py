@@ -1,6 +1,5 @@
 """Each fault of an artifact store has its own sentence, keeps no half, and is over when it is."""
 
-import re
 import sys
 from dataclasses import replace
 
@@ -101,9 +100,10 @@ def test_a_store_that_fails_while_a_model_is_published_leaves_no_version(kind, e
     site = enter(kind, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
     name = new_name()
     site.store.gate.refuse(403, "AccessDenied", only="skops")
-    with pytest.raises(RegistryError, match=r"artifact store .*Nothing was published\.$") as caught:
+    # A server that is failed before it has read a file may hang up on who sends it.
+    says = "artifact store .*bucket" if kind == "direct" else "artifact store|does not answer"
+    with pytest.raises(RegistryError, match=rf"({says}).*Nothing was published\.$"):
         train(replace(SMALL, name=name))
-    assert re.search("AWS_|bucket", str(caught.value))
     assert site.versions(name) == 0
 
 
