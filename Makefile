@@ -5,8 +5,8 @@ ROOMS := errors functions registration client endpoint model cli
 # MLflow reports usage unless told not to.
 export MLFLOW_DISABLE_TELEMETRY := true
 
-# A real broker and a real cluster, for the tests of the whole service path; a browser for a report.
-DEBIAN := rabbitmq-server slurmctld slurmd slurm-client munge chromium
+# A real broker, cluster and database, for the tests of whole paths; a browser for a report.
+DEBIAN := rabbitmq-server slurmctld slurmd slurm-client munge postgresql chromium
 
 .PHONY: demo test quick check services clean
 

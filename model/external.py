@@ -9,6 +9,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow import MlflowClient
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -24,7 +25,7 @@ from .featurizer import Featurizer, build_featurizer
 from .intervals import Calibration, calibrate
 from .options import FEATURIZERS, MODEL_NAME, check_featurizers, check_name
 from .publish import EXAMPLE_FORMULAS, Published, publish_pair
-from .registry import connected, refuse_moved
+from .registry import connected, refuse_moved, told
 from .runs import active_run
 from .serialize import load_pipeline
 from .training_data import TrainingData, load_data, unusable_rows
@@ -78,49 +79,8 @@ def publish_estimator(
         if calibrate_on is not None:
             data = load_data(str(calibrate_on), property_name=property_name, unit=unit)
             judged = _judged(pipeline, featurizer, data)
-        estimator = type(pipeline[-1]).__name__
-        about = (
-            f"Predicts the {property_name.replace('_', ' ')} ({unit}) of a composition, by a "
-            f"{estimator} trained elsewhere ({Path(path).name}); its errors "
-            + ("are not known here." if judged is None else judged.sentence(unit))
-        )
-        with active_run(client, f"{name}: {estimator}, published", about) as run:
-            mlflow.log_params(
-                {
-                    "element_property_preset": element_property_preset,
-                    "featurizers": ", ".join(featurizers),
-                    "estimator": estimator,
-                    "published_from": Path(path).name,
-                }
-            )
-            mlflow.set_tags({"property": property_name, "unit": unit})
-            mlflow.log_dict({"labels": featurizer.labels}, "features.json")
-            if judged is not None:
-                mlflow.log_metrics(judged.as_metrics())
-                mlflow.set_tag("data_digest", judged.digest)
-            published = publish_pair(
-                client,
-                featurizer,
-                pipeline,
-                run_id=run.info.run_id,
-                property_name=property_name,
-                unit=unit,
-                name=name,
-                description=about,
-                calibration=judged.calibration if judged else None,
-            )
-            log_card(
-                of_published(
-                    published,
-                    featurizer,
-                    estimator,
-                    property_name,
-                    unit,
-                    judged=judged.errors if judged else None,
-                    calibration=judged.calibration if judged else None,
-                )
-            )
-            return published
+        model = _Elsewhere(Path(path).name, pipeline, featurizer, property_name, unit, name, judged)
+        return _publish(client, model)
 
 
 @dataclass(frozen=True)
@@ -140,6 +100,81 @@ class _Judged:
     def sentence(self, unit: str) -> str:
         overall = self.errors.overall
         return f"on {overall.rows:,} rows it was not trained on: **MAE {overall.mae:.4g} {unit}**."
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """A model that was trained elsewhere, and what is known of it."""
+
+    source: str  # the name of its file
+    pipeline: Pipeline
+    featurizer: Featurizer
+    property_name: str
+    unit: str
+    name: str
+    judged: _Judged | None
+
+    @property
+    def estimator(self) -> str:
+        return type(self.pipeline[-1]).__name__
+
+    @property
+    def about(self) -> str:
+        judged = self.judged
+        return (
+            f"Predicts the {self.property_name.replace('_', ' ')} ({self.unit}) of a composition, "
+            f"by a {self.estimator} trained elsewhere ({self.source}); its errors "
+            + ("are not known here." if judged is None else judged.sentence(self.unit))
+        )
+
+
+def _publish(client: MlflowClient, model: _Elsewhere) -> Published:
+    """Register it, in a run that says what it is and how well it does."""
+    calibration = model.judged.calibration if model.judged else None
+    title = f"{model.name}: {model.estimator}, published"
+    with active_run(client, title, model.about) as run:
+        with told(after="Nothing was published."):
+            _log_facts(model)
+            published = publish_pair(
+                client,
+                model.featurizer,
+                model.pipeline,
+                run_id=run.info.run_id,
+                property_name=model.property_name,
+                unit=model.unit,
+                name=model.name,
+                description=model.about,
+                calibration=calibration,
+            )
+        log_card(
+            of_published(
+                published,
+                model.featurizer,
+                model.estimator,
+                model.property_name,
+                model.unit,
+                judged=model.judged.errors if model.judged else None,
+                calibration=calibration,
+            )
+        )
+        return published
+
+
+def _log_facts(model: _Elsewhere) -> None:
+    configuration = model.featurizer.configuration
+    mlflow.log_params(
+        {
+            "element_property_preset": configuration["element_property_preset"],
+            "featurizers": ", ".join(configuration["featurizers"]),
+            "estimator": model.estimator,
+            "published_from": model.source,
+        }
+    )
+    mlflow.set_tags({"property": model.property_name, "unit": model.unit})
+    mlflow.log_dict({"labels": model.featurizer.labels}, "features.json")
+    if model.judged is not None:
+        mlflow.log_metrics(model.judged.as_metrics())
+        mlflow.set_tag("data_digest", model.judged.digest)
 
 
 def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _Judged:

@@ -17,7 +17,7 @@ from matminer_compute.errors import ModelNotLoadable, RegistryError
 from .databases import sqlite_path
 from .options import MODEL_NAME, USELESS_R2
 from .registry import connected, local_folder
-from .versions import VersionInfo, aliases_of, choose, describe
+from .versions import VersionInfo, aliases_of, choose, describe, pointers
 
 PRODUCTION = "Production"
 CLEARLY_WORSE = 1.1  # times the error of the version before, on the same rows
@@ -37,7 +37,7 @@ class Promotion:
         featurizer_version: its version.
         alias: what points at both.
         previous: the model's version that had the alias before, or None.
-        staged: whether the server still has stages and they were set too.
+        staged: whether the server has stages and they were set, too or alone.
         new: what is known of the version.
         old: what is known of the one before, or None.
     """
@@ -96,20 +96,24 @@ def promote(
         featurizer = _featurizer_of(client, chosen)
         for half in (featurizer, chosen):
             _check_files(client, half)
-        previous = client.get_registered_model(model).aliases.get(alias)
+        previous = pointers(client, model).get(alias)
         new, old = _side_by_side(client, chosen, previous)
         if not force:
             _refuse_worse(new, old, alias)
-        for half in (featurizer, chosen):
-            client.set_registered_model_alias(half.name, alias, str(half.version))
+        aliased = _set_aliases(client, (featurizer, chosen), alias)
         staged = alias in _STAGES and _set_stages(client, (featurizer, chosen), alias)
+        if not aliased and not staged:
+            raise RegistryError(
+                f"The registry is of an MLflow older than 2.3 and has no aliases: name one of its "
+                f"stages instead of {alias!r} ({', '.join(_STAGES)}), or have it updated."
+            )
         return Promotion(
             name=chosen.name,
             version=str(chosen.version),
             featurizer=featurizer.name,
             featurizer_version=str(featurizer.version),
             alias=alias,
-            previous=str(previous) if previous is not None else None,
+            previous=previous,
             staged=staged,
             new=new,
             old=old,
@@ -127,14 +131,14 @@ def _check_alias(alias: str) -> None:
 
 
 def _side_by_side(
-    client: MlflowClient, chosen: ModelVersion, previous: str | int | None
+    client: MlflowClient, chosen: ModelVersion, previous: str | None
 ) -> tuple[VersionInfo, VersionInfo | None]:
     aliases = aliases_of(client, chosen.name)
     new = describe(client, chosen, aliases.get(str(chosen.version), []))
     if previous is None:
         return new, None
-    before = client.get_model_version(chosen.name, str(previous))
-    old = describe(client, before, aliases.get(str(previous), []))
+    before = client.get_model_version(chosen.name, previous)
+    old = describe(client, before, aliases.get(previous, []))
     if (old.property, old.unit) != (new.property, new.unit):
         raise ModelNotLoadable(
             f"Version {new.version} of {new.name!r} predicts {new.property} ({new.unit}), version "
@@ -201,6 +205,18 @@ def _featurizer_of(client: MlflowClient, model: ModelVersion) -> ModelVersion:
             f"{label}, whose tags are missing or name another schema: train again."
         )
     return featurizer
+
+
+def _set_aliases(client: MlflowClient, pair: Sequence[ModelVersion], alias: str) -> bool:
+    """Point an alias; return False where the server has stages only."""
+    try:
+        for half in pair:
+            client.set_registered_model_alias(half.name, alias, str(half.version))
+    except MlflowException as error:
+        if error.error_code != "ENDPOINT_NOT_FOUND":
+            raise
+        return False
+    return True
 
 
 def _set_stages(client: MlflowClient, pair: Sequence[ModelVersion], stage: str) -> bool:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from . import flavor
 from .artifacts.networks.reading import write
-from .digest import artifact_digest
 from .featurizer import ARTIFACTS, KERNELS, Featurizer, copy_sources
 from .forest import TRUSTED_TYPES, write_forest
 from .intervals import Calibration
@@ -27,6 +26,7 @@ from .network import NetworkRegressor
 from .options import featurizer_name
 from .requirements import featurizer_requirements, model_requirements, trained_with
 from .serialize import dump_pipeline
+from .storing import Stored, store
 
 REGRESSOR_CODE, NETWORKS = ARTIFACTS / "regressor.py", ARTIFACTS / "networks"
 UNCALIBRATED = "it was published without rows to learn intervals from (model publish --calibrate)"
@@ -69,8 +69,9 @@ def publish_pair(
 ) -> Published:
     """Log both artifacts in the active run and register a version of each, complete with tags.
 
-    A version is made only when its artifact is stored and its tags are known, and both in one
-    request, so no reader meets a version without them. Nothing is Production by this.
+    Versions are made only when both artifacts are stored and the tags are known, and each with its
+    tags in one request, so no reader meets a version without them. If the model's cannot be made,
+    the featurizer's is deleted: nothing is half published. Nothing is Production by this.
 
     Args:
         client: of the registry to publish to.
@@ -84,52 +85,51 @@ def publish_pair(
         aggregate: ``mean`` or ``median`` over a forest's trees.
         calibration: what makes its intervals; None: it has none.
     """
-    other_name = featurizer_name(name)
-    logged = _log_featurizer(featurizer)
-    tags = {"schema": featurizer.schema, "digest": _stored_digest(logged)}
-    what = property_name.replace("_", " ")
-    featurizer_version = _register(
+    other = featurizer_name(name)
+    half = _store_featurizer(featurizer)
+    about = {"property": property_name, "unit": unit}
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts = _artifacts(featurizer, pipeline, calibration, Path(folder))
+        whole = _store_model(featurizer, artifacts, {**about, "aggregate": aggregate})
+    other_version = _register(
         client,
-        other_name,
-        logged,
+        other,
+        half,
         run_id,
-        tags,
+        {"schema": featurizer.schema},
         kind=f"Turns compositions into the features that {name} was trained on.",
         description=f"{len(featurizer.labels)} features: "
         f"{', '.join(featurizer.configuration['featurizers'])}, element data "
         f"{featurizer.configuration['element_property_preset']}.",
     )
-    with tempfile.TemporaryDirectory() as folder:
-        artifacts = _artifacts(featurizer, pipeline, calibration, Path(folder))
-        needs_sklearn = flavor.PIPELINE in artifacts
-        about = {"property": property_name, "unit": unit, "aggregate": aggregate}
-        logged = _log_model(featurizer, artifacts, about)
+    requirements = trained_with(featurizer.needs_matminer, flavor.PIPELINE in artifacts)
     tags = {
+        **about,
         "schema": featurizer.schema,
-        "digest": _stored_digest(logged),
-        "featurizer": other_name,
-        "featurizer_version": featurizer_version,
-        "property": property_name,
-        "unit": unit,
-        "requirements": json.dumps(trained_with(featurizer.needs_matminer, needs_sklearn)),
+        "featurizer": other,
+        "featurizer_version": other_version,
+        "requirements": json.dumps(requirements),
     }
-    version = _register(
-        client,
-        name,
-        logged,
-        run_id,
-        tags,
-        kind=f"Predicts the {what} ({unit}) of compositions, from the features of {other_name}.",
-        description=description,
-    )
-    return Published(name, version, other_name, featurizer_version, featurizer.schema, run_id)
+    what = property_name.replace("_", " ")
+    kind = f"Predicts the {what} ({unit}) of compositions, from the features of {other}."
+    with _deleted_on_failure(client, other, other_version):
+        version = _register(client, name, whole, run_id, tags, kind=kind, description=description)
+    return Published(name, version, other, other_version, featurizer.schema, run_id)
 
 
-def _log_featurizer(featurizer: Featurizer) -> str:
-    info = Model.log(
-        None,
-        flavor,
-        name="featurizer",
+@contextmanager
+def _deleted_on_failure(client: MlflowClient, name: str, version: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(MlflowException):
+            client.delete_model_version(name, version)
+        raise
+
+
+def _store_featurizer(featurizer: Featurizer) -> Stored:
+    return store(
+        "featurizer",
         flavor_name="python_function",
         code=featurizer.code,
         artifacts=featurizer.artifacts,
@@ -137,9 +137,27 @@ def _log_featurizer(featurizer: Featurizer) -> str:
         requirements=featurizer_requirements(featurizer.needs_matminer),
         signature=featurizer.signature,
         input_example=pd.DataFrame({"formula": EXAMPLE_FORMULAS}),
-        validate_serving_input=False,
     )
-    return str(info.model_id)
+
+
+def _store_model(
+    featurizer: Featurizer, artifacts: dict[str, str], about: dict[str, str]
+) -> Stored:
+    return store(
+        "model",
+        flavor_name="sklearn" if flavor.PIPELINE in artifacts else "python_function",
+        code=REGRESSOR_CODE,
+        artifacts=artifacts,
+        configuration={
+            **about,
+            "skops_trusted_types": list(TRUSTED_TYPES),
+            "no_interval": "" if "calibration" in artifacts else UNCALIBRATED,
+        },
+        requirements=model_requirements(featurizer.needs_matminer, flavor.PIPELINE in artifacts),
+        signature=_model_signature(featurizer.labels, about["property"]),
+        input_example=_example_features(featurizer),
+        skops_trusted_types=list(TRUSTED_TYPES),
+    )
 
 
 def computed_with(pipeline: Any, folder: Path) -> dict[str, str]:
@@ -174,28 +192,6 @@ def _artifacts(
     return artifacts
 
 
-def _log_model(featurizer: Featurizer, artifacts: dict[str, str], about: dict[str, str]) -> str:
-    info = Model.log(
-        None,
-        flavor,
-        name="model",
-        flavor_name="sklearn" if flavor.PIPELINE in artifacts else "python_function",
-        code=REGRESSOR_CODE,
-        artifacts=artifacts,
-        configuration={
-            **about,
-            "skops_trusted_types": list(TRUSTED_TYPES),
-            "no_interval": "" if "calibration" in artifacts else UNCALIBRATED,
-        },
-        requirements=model_requirements(featurizer.needs_matminer, flavor.PIPELINE in artifacts),
-        signature=_model_signature(featurizer.labels, about["property"]),
-        input_example=_example_features(featurizer),
-        skops_trusted_types=list(TRUSTED_TYPES),
-        validate_serving_input=False,
-    )
-    return str(info.model_id)
-
-
 def _model_signature(labels: Sequence[str], property_name: str) -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, label) for label in labels]
     return ModelSignature(
@@ -208,17 +204,10 @@ def _example_features(featurizer: Featurizer) -> pd.DataFrame:
     return pd.DataFrame(np.asarray(features)[index], columns=featurizer.labels)
 
 
-def _stored_digest(model_id: str) -> str:
-    """Fingerprint the artifact as the registry gives it back, not as it lies here."""
-    with tempfile.TemporaryDirectory() as folder:
-        stored = mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=folder)
-        return artifact_digest(Path(stored))
-
-
 def _register(
     client: MlflowClient,
     name: str,
-    model_id: str,
+    stored: Stored,
     run_id: str,
     tags: dict[str, str],
     *,
@@ -232,10 +221,10 @@ def _register(
             raise
     version = client.create_model_version(
         name,
-        source=f"models:/{model_id}",
+        source=stored.source,
         run_id=run_id,
-        tags=tags,
+        tags=tags | {"digest": stored.digest},
         description=description,
-        model_id=model_id,
+        model_id=stored.model_id,
     )
     return str(version.version)

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from matminer_compute.errors import RegistryError, RegistryUnreachable
+from matminer_compute.errors import MatminerComputeError, RegistryError, RegistryUnreachable
 from matminer_compute.errors.address import address_fault, redacted
 from matminer_compute.functions.worker.address import public_address
 from matminer_compute.functions.worker.faults import registry_fault
@@ -44,6 +44,7 @@ _FOREIGN = (
     requests.RequestException,
     OSError,
 )
+_STORES = ("boto3", "botocore")
 _T = TypeVar("_T")
 
 # mlflow's own retries take minutes; a first question needs an answer sooner.
@@ -78,10 +79,33 @@ def connected(tracking_uri: str | None = None, *, create: bool = False) -> Itera
             client = _opened(uri, create)
         except (*_FOREIGN, ImportError) as error:
             raise _as_ours(error, uri) from None  # the chain would show the credentials
-        try:
+        with told():
             yield client
-        except _FOREIGN as error:
-            raise _as_ours(error, uri) from None
+
+
+@contextmanager
+def told(*, after: str = "") -> Iterator[None]:
+    """Raise ours for what MLflow, its database or its artifact store raises.
+
+    Args:
+        after: a sentence to put behind the one that says what is wrong.
+    """
+    try:
+        yield
+    except Exception as error:
+        # the store's own errors cannot be named: its library is not always here
+        if isinstance(error, MatminerComputeError) or not _is_foreign(error):
+            raise
+        ours = _as_ours(error, mlflow.get_registry_uri())
+        text = f"{str(ours).rstrip('.')}. {after}" if after else str(ours)
+        raise type(ours)(text) from None
+
+
+def _is_foreign(error: Exception) -> bool:
+    library = type(error).__module__.partition(".")[0]
+    return (
+        isinstance(error, _FOREIGN) or library in _STORES or getattr(error, "name", "") in _STORES
+    )
 
 
 def _opened(uri: str, create: bool) -> MlflowClient:
@@ -124,12 +148,13 @@ def _within(seconds: float, ask: Callable[[], _T]) -> _T:
 
 
 def _as_ours(error: Exception, uri: str) -> RegistryError:
-    """The error that says in one sentence what ails the registry."""
+    """The error that says in one sentence what ails the registry or its artifact store."""
     fault = registry_fault(error)
     reason = redacted(str(error), uri).strip().partition("\n")[0]
     if "(Caused by" in reason:  # requests nests the one thing worth reading in four others
         reason = reason.rsplit(": ", 1)[-1].strip("()\"' ")
-    text = f"The MLflow registry at {public_address(uri)} {fault.says}"
+    who = f"{'artifact store of the ' if fault.store else ''}MLflow registry"
+    text = f"The {who} at {public_address(uri)} {fault.says}"
     if fault.kind == "refused":
         return RegistryError(f"{text}: {reason}")
     detail = f" ({reason[:200]})" if fault.kind in ("unreachable", "slow") else ""

@@ -11,7 +11,7 @@ _SKLEARN = ("scikit-learn", "skops")
 
 def featurizer_requirements(needs_matminer: bool) -> list[str]:
     """Return pip requirements, exact, for running the featurizer alone."""
-    return _pinned({*_FEATURIZER, *(("matminer",) if needs_matminer else ())})
+    return pinned({*_FEATURIZER, *(("matminer",) if needs_matminer else ())})
 
 
 def model_requirements(needs_matminer: bool, needs_sklearn: bool) -> list[str]:
@@ -19,7 +19,7 @@ def model_requirements(needs_matminer: bool, needs_sklearn: bool) -> list[str]:
 
     ``mlflow models prepare-env`` on the model then makes an environment for both functions.
     """
-    more = _pinned(set(_SKLEARN)) if needs_sklearn else []
+    more = pinned(set(_SKLEARN)) if needs_sklearn else []
     return sorted({*featurizer_requirements(needs_matminer), *more})
 
 
@@ -29,5 +29,6 @@ def trained_with(needs_matminer: bool, needs_sklearn: bool) -> dict[str, str]:
     return {**pins, "python": ".".join(platform.python_version_tuple()[:2])}
 
 
-def _pinned(names: set[str]) -> list[str]:
+def pinned(names: set[str]) -> list[str]:
+    """Return the requirement of each, exact: the version that is installed here."""
     return sorted(f"{name}=={version(name)}" for name in names)

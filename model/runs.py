@@ -11,6 +11,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from .options import TrainOptions
 from .registry import experiment_id
@@ -59,7 +60,11 @@ def log_facts(
     frame = data.frame.reset_index(drop=True)
     where = {"source": str(Path(data.source).absolute())} if data.is_file else {}
     dataset = from_pandas(frame, name=name, targets="target", **where)
-    mlflow.log_input(dataset, context="training")
+    try:
+        mlflow.log_input(dataset, context="training")
+    except MlflowException as error:
+        if error.error_code != "ENDPOINT_NOT_FOUND":  # servers older than MLflow 2.4 keep none
+            raise
     if data.attribution:
         mlflow.log_text(data.attribution + "\n", "attribution.txt")
     mlflow.log_dict({"labels": list(labels)}, "features.json")

@@ -23,7 +23,7 @@ from .judging import Rows, calibrated, judge, log_plots
 from .options import USELESS_R2, TrainOptions
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
-from .registry import connected, refuse_moved
+from .registry import connected, refuse_moved, told
 from .runs import active_run, log_facts
 from .training_data import MINIMUM_ROWS, TrainingData, load_data, unusable_rows
 from .versions import refuse_other_property
@@ -125,6 +125,7 @@ def _train(
     judged, features = judge(pipeline, rows, featurizer.labels, options, report)
     elements = featurizer.elements_of(rows.features)
     calibration = calibrated(judged, rows.target, elements, options.seed)
+    metrics = {**judged.as_metrics(), **calibration.as_metrics()}
     clock.lap("validate")
     report("training on all rows", 0.80)
     fit(pipeline, rows.features, rows.target)
@@ -134,24 +135,24 @@ def _train(
     about = _description(options, data, judged, len(rows.target))
     with active_run(client, name, about) as run:
         run_id = run.info.run_id
-        log_facts(client, run_id, options, data, featurizer.labels)
-        mlflow.log_metrics({**judged.as_metrics(), **calibration.as_metrics()})
-        mlflow.log_metric("rows", len(rows.target))
-        if unusable:
-            mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
-        log_plots(judged, rows, data, folder / "plots")
-        published = publish_pair(
-            client,
-            featurizer,
-            pipeline,
-            run_id=run_id,
-            property_name=data.property_name,
-            unit=data.unit,
-            name=options.name,
-            description=about,
-            aggregate=options.aggregate,
-            calibration=calibration,
-        )
+        with told(after="Nothing was published."):
+            log_facts(client, run_id, options, data, featurizer.labels)
+            mlflow.log_metrics({**metrics, "rows": len(rows.target)})
+            if unusable:
+                mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
+            log_plots(judged, rows, data, folder / "plots")
+            published = publish_pair(
+                client,
+                featurizer,
+                pipeline,
+                run_id=run_id,
+                property_name=data.property_name,
+                unit=data.unit,
+                name=options.name,
+                description=about,
+                aggregate=options.aggregate,
+                calibration=calibration,
+            )
         log_card(
             of_training(
                 published,
@@ -170,7 +171,7 @@ def _train(
         report("done", 1.0)
         return TrainedRun(
             published=published,
-            metrics={**judged.as_metrics(), **calibration.as_metrics()},
+            metrics=metrics,
             property=data.property_name,
             unit=data.unit,
             rows=len(rows.target),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from matminer_compute.errors import NoProductionVersion, TrainingError
 from .options import MODEL_NAME, featurizer_name
 from .registry import connected
 
+STAGES_READ = ("Staging", "Production")
 _METRICS = ("MAE", "RMSE", "R2", "coverage_90")
 
 
@@ -125,9 +127,22 @@ def choose(client: MlflowClient, model: str, version: str | int | None) -> Model
 def aliases_of(client: MlflowClient, name: str) -> dict[str, list[str]]:
     """Return the aliases of a registered name, by the number of the version they point at."""
     aliases: dict[str, list[str]] = {}
-    for alias, number in client.get_registered_model(name).aliases.items():
-        aliases.setdefault(str(number), []).append(alias)
+    for alias, number in pointers(client, name).items():
+        aliases.setdefault(number, []).append(alias)
     return aliases
+
+
+def pointers(client: MlflowClient, name: str) -> dict[str, str]:
+    """Return the number that each alias of a registered name points at; a stage is one too.
+
+    Workers read a stage where there is no alias of that name, as on servers that know none.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of stages
+        found = client.get_registered_model(name)
+        staged = {v.current_stage: str(v.version) for v in found.latest_versions}
+    stages = {stage: staged[stage] for stage in STAGES_READ if stage in staged}
+    return stages | {alias: str(number) for alias, number in found.aliases.items()}
 
 
 def unknown_model(client: MlflowClient, name: str) -> NoProductionVersion:

@@ -23,7 +23,13 @@ def pytest_configure(config):
 
 
 #: Folders whose tests share servers, so that one process runs them; the rest share a registry.
-TOGETHER = {"service": "service", "slurm": "service", "worker": "worker", "model": "model"}
+TOGETHER = {
+    "service": "service",
+    "slurm": "service",
+    "worker": "worker",
+    "model": "model",
+    "registry": "registry",
+}
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

@@ -52,8 +52,10 @@ def _while_something_arrives(part: Path, get: Callable[[], object]) -> None:
             done.result(patience)
             return
         except TimeoutError:
-            if done.done() or size_of(part) == before:
+            if done.done():
                 raise
+            if size_of(part) == before:
+                raise TimeoutError("nothing arrives") from None
 
 
 def size_of(folder: Path) -> int:

@@ -1,4 +1,6 @@
-"""What ails a registry, told from nothing but what MLflow raised: one sentence for each fault.
+"""What ails a registry or its artifact store, told from nothing but what MLflow raised.
+
+There is one sentence for each fault.
 
 It needs the standard library alone, so that a worker can say the same.
 """
@@ -13,15 +15,19 @@ from typing import NamedTuple
 class Fault(NamedTuple):
     """A kind of fault, and what to say of it after "The MLflow registry at ...".
 
+    It is after "The artifact store of ..." if that is at fault.
+
     Attributes:
         kind: a short name, such as ``locked``.
         says: what it does and what to do about it, without a full stop.
         passing: whether it may be over by itself: the registry is away or busy, not set up wrong.
+        store: whether not the registry but the store that holds its artifacts is at fault.
     """
 
     kind: str
     says: str
     passing: bool = False
+    store: bool = False
 
 
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
@@ -79,15 +85,53 @@ _FAULTS: tuple[tuple[str, Fault], ...] = (
         "busy", "has had too many questions: wait, and try again", True)),
     (r"error code 5\d\d|too many 5\d\d", Fault(
         "failing", "is there, but fails: read the server's log", True)),
+    ("nothing arrives", Fault(
+        "stalled", "or its artifact store sends nothing: see to both, or give them more time "
+        "(MLFLOW_HTTP_REQUEST_TIMEOUT)", True)),
     ("TimeoutError|[Tt]imed out|ReadTimeout|IncompleteRead", Fault(
         "slow", f"does not answer in time: {_ELSEWHERE}", True)),
 )  # fmt: skip
 
 
+_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+# The same of an artifact store: first one behind a server that passes files on, then S3 itself.
+_BEHIND = Fault(
+    "store-behind", "fails the registry's server, through which files pass: its operator finds why "
+    "in the server's log (bucket, MLFLOW_S3_ENDPOINT_URL and AWS_ keys, of the server itself)",
+    True, True)  # fmt: skip
+_STORE_FAULTS: tuple[tuple[str, Fault], ...] = (
+    ("NoCredentialsError|PartialCredentialsError|Unable to locate credentials", Fault(
+        "store-no-key", f"wants a key, and none is set: set {_KEYS}", store=True)),
+    (r"ExpiredToken|InvalidToken|RequestExpired|\(400\) when calling the HeadObject", Fault(
+        "store-token", "says that the token has expired: get a new one, and set "
+        "AWS_SESSION_TOKEN and the two keys that came with it", store=True)),
+    ("InvalidAccessKeyId|SignatureDoesNotMatch", Fault(
+        "store-key", f"does not know the key: set {_KEYS} to one of the store that "
+        "MLFLOW_S3_ENDPOINT_URL names", store=True)),
+    ("NoSuchBucket", Fault(
+        "store-bucket", "has not got the bucket that the registry names: make it, or let "
+        "MLFLOW_S3_ENDPOINT_URL name the store that has it", store=True)),
+    (r"AccessDenied|\(403\) when calling", Fault(
+        "store-forbidden", "does not let this key do that: ask the bucket's owner for the "
+        "permission to read, and to publish also to write", store=True)),
+    (r"NoSuchKey|\(404\) when calling", Fault(
+        "store-gone", "has not got these files any more: bring them back, or publish again",
+        store=True)),
+    (r"SlowDown|ServiceUnavailable|InternalError|\(5\d\d\) when calling", Fault(
+        "store-failing", "is there, but fails: wait, and ask its operator", True, True)),
+    ("[Cc]onnect|[Tt]ime.?out|ResponseStream|IncompleteRead|Max Retries|Could not resolve", Fault(
+        "store-away", "does not answer: check MLFLOW_S3_ENDPOINT_URL and the way there", True,
+        True)),
+    ("", Fault("refused", "refused", store=True)),
+)  # fmt: skip
+_S3 = re.compile(r"^(botocore|boto3)\.|s3://|when calling the \w+ operation", re.MULTILINE)
+
+
 def registry_fault(error: BaseException) -> Fault:
     """Tell a fault by the classes and messages of an error and of what caused it.
 
-    The kinds are those of the table above; ``driver`` for a database driver that is not installed;
+    The kinds are those of the tables above; ``driver`` for a driver that is not installed;
     ``address`` for an address that cannot be read; else ``unreachable`` if no answer came and
     ``refused`` if one did.
     """
@@ -95,8 +139,14 @@ def registry_fault(error: BaseException) -> Fault:
     for link in chain:
         if isinstance(link, ModuleNotFoundError):
             name = _DRIVERS.get(link.name or "", link.name)
-            return Fault("driver", f"needs a driver that is not installed: pip install '{name}'")
-    text = "\n".join(f"{type(link).__name__}\n{link}" for link in chain)
+            says = f"needs a driver that is not installed: pip install '{name}'"
+            return Fault("driver", says, store=name in ("boto3", "botocore"))
+    text = "\n".join(f"{type(link).__module__}.\n{type(link).__name__}\n{link}" for link in chain)
+    if "mlflow-artifacts" in text:
+        if re.search(r"Failed to list artifacts|error code 5|too many 5|^5\d\d ", text, re.M):
+            return _BEHIND
+    elif _S3.search(text):
+        return next(fault for pattern, fault in _STORE_FAULTS if re.search(pattern, text))
     for pattern, fault in _FAULTS:
         if re.search(pattern, text, re.MULTILINE):
             return fault

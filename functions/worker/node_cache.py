@@ -42,14 +42,14 @@ def fetch(registry: str, version: Version, cache: Path) -> Path:
             os.utime(folder)
         return folder
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("a") as lock:
+    with folder.with_suffix(".lock").open("a+") as lock:
         before = os.fstat(lock.fileno()).st_mtime_ns
         fcntl.flock(lock, fcntl.LOCK_EX)
         if intact(folder):
             return folder
         if os.fstat(lock.fileno()).st_mtime_ns != before:  # or each would try in its turn
-            what = f"Another worker failed to get '{version.name}'"
-            raise refusals.registry_at_fault(what, registry, TimeoutError())
+            lock.seek(0)
+            raise RuntimeError(lock.read())
         for dead in cache.glob(f".{folder.name}-*"):  # its writer was killed
             shutil.rmtree(dead, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
@@ -58,8 +58,9 @@ def fetch(registry: str, version: Version, cache: Path) -> Path:
             _check(version, part)
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)  # whole or not at all
-        except RuntimeError:
-            os.utime(lock.fileno())
+        except RuntimeError as failure:
+            lock.truncate(0)
+            lock.write(str(failure))
             raise
         finally:
             shutil.rmtree(part, ignore_errors=True)

@@ -26,7 +26,8 @@ def registry_at_fault(what: str, registry: str, failure: Exception) -> RuntimeEr
     fault = registry_fault(failure)
     code = "registry-unreachable" if fault.passing else "registry-refused"
     why = f" ({type(failure).__name__})" if fault.kind in ("unreachable", "refused") else ""
-    return refused(code, f"{what}: the registry {public_address(registry)} {fault.says}{why}.")
+    who = f"the {'artifact store of the ' if fault.store else ''}registry"
+    return refused(code, f"{what}: {who} {public_address(registry)} {fault.says}{why}.")
 
 
 def no_such_model(name: str, others: list[str]) -> RuntimeError:

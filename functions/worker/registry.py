@@ -6,6 +6,9 @@ from typing import Any
 
 from . import refusals
 
+# A server older than MLflow 2.3 has no aliases, and so not that endpoint.
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND")
+
 
 @dataclass(frozen=True)
 class Version:
@@ -49,7 +52,7 @@ def look_up(name: str, version: str) -> Version | RuntimeError:
     try:
         found = (by_alias if number is None else by_number)(name, version)
     except mlflow.MlflowException as absent:
-        if absent.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if absent.error_code not in _ABSENT:
             raise
         versions = client.search_model_versions(_filter(name))
         there = {int(v.version): v for v in versions if v.name == name}
@@ -84,7 +87,8 @@ def prepare(address: str) -> None:
 
 
 def be_impatient() -> None:
-    """MLflow waits for minutes and draws bars by default; an operator's settings win."""
+    """MLflow and S3's client wait for minutes by default; an operator's settings win."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -18,7 +18,7 @@ from matminer_compute.errors import CardError, NoProductionVersion
 from matminer_compute.functions.worker.registry import Version, look_up
 from matminer_compute.model.options import MODEL_NAME
 from matminer_compute.model.plots import calibration_plot
-from matminer_compute.model.registry import connected
+from matminer_compute.model.registry import connected, told
 
 from .limits import limits_of
 from .record import FILE, Card, Data, Errors, Figures, Protocol, read_card
@@ -46,9 +46,12 @@ class Described:
 
 def log_card(card: Card) -> None:
     """Keep a card, and a picture of how its intervals hold, in the active run."""
-    mlflow.log_text(card.model_dump_json(indent=1), FILE)
-    if card.intervals is not None:
-        with tempfile.TemporaryDirectory() as folder:
+    with (
+        told(after=f"{card.name!r} version {card.version} is published, but without its card."),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        mlflow.log_text(card.model_dump_json(indent=1), FILE)
+        if card.intervals is not None:
             path = Path(folder) / "calibration.png"
             calibration_plot(path, card.intervals.coverage)
             mlflow.log_artifact(str(path), "plots")

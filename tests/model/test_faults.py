@@ -92,7 +92,7 @@ def test_a_server_that_sends_a_byte_at_a_time_is_not_waited_for(stub, monkeypatc
     ("uri", "said"),
     [
         ("http://no-such-host.invalid", "has a host name that nothing answers to"),
-        ("postgresql://me:secret@127.0.0.1/db", r"pip install 'psycopg\[binary\]'"),
+        ("postgresql+psycopg2://me:secret@127.0.0.1/db", "pip install 'psycopg2-binary'"),
         ("mysql://me:secret@127.0.0.1/db", "pip install 'mysqlclient'"),
         ("file:///tmp/mlruns", "is a folder of files, which MLflow keeps no registry in"),
         ("ftp://me:secret@host/x", "is of a kind that MLflow has no registry for"),

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,9 @@ import pytest
 PACKAGES = {
     "chromium": "chromium",
     "epmd": "erlang-base",
+    "initdb": "postgresql",
     "munged": "munge",
+    "postgres": "postgresql",
     "rabbitmq-server": "rabbitmq-server",
     "sbatch": "slurm-client",
     "setpriv": "util-linux",
@@ -18,7 +21,13 @@ PACKAGES = {
 }
 #: Daemons are not on everyone's PATH. RabbitMQ's own script comes before Debian's, which would
 #: run it as another user.
-_FOLDERS = ("/usr/lib/rabbitmq/bin", os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")
+_FOLDERS = (
+    "/usr/lib/rabbitmq/bin",
+    *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin"))),
+    os.environ.get("PATH", os.defpath),
+    "/usr/sbin",
+    "/sbin",
+)
 
 
 def find(program: str) -> str | None:

@@ -40,7 +40,7 @@ class Proxy:
             def handle_any(self) -> None:
                 proxy._handle(self)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -74,8 +74,12 @@ class Proxy:
 
     def downloads(self) -> Counter[str]:
         """How often each stored file was asked for."""
-        files = [path for path in self.requests if _is_file(path)]
+        files = [path for path in self.requests if self.is_file(path)]
         return Counter(files)
+
+    def is_file(self, path: str) -> bool:
+        """Whether that is the address of an artifact's file."""
+        return path.startswith(ARTIFACTS + "artifacts/")
 
     def close(self) -> None:
         self.mode = "pass"
@@ -103,7 +107,8 @@ class Proxy:
     def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         connection = http.client.HTTPConnection(self.target)
         try:
-            headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
+            # The host too: it is part of what a request to S3 is signed for.
+            headers = dict(request.headers.items())
             connection.request(request.command, request.path, body or None, headers)
             response = connection.getresponse()
             content = response.read()
@@ -116,16 +121,13 @@ class Proxy:
         for name, value in response.getheaders():
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "date"):
                 request.send_header(name, value)
-        request.send_header("Content-Length", str(len(content)))
+        length = response.getheader("Content-Length") if request.command == "HEAD" else None
+        request.send_header("Content-Length", length or str(len(content)))
         request.end_headers()
-        if self._stall and _is_file(request.path):
+        if self._stall and content and self.is_file(request.path):
             request.wfile.write(content[:1])
             request.wfile.flush()
             self._changed.wait()
             request.close_connection = True
         else:
             request.wfile.write(content)
-
-
-def _is_file(path: str) -> bool:
-    return path.startswith(ARTIFACTS + "artifacts/")

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -18,10 +19,28 @@ class MlflowServer(AbstractContextManager["MlflowServer"]):
     """The server's process group, on a free loopback port that it keeps over a restart.
 
     As a context manager it runs while the block does.
+
+    Args:
+        folder: whatever it writes, unless ``options`` says otherwise.
+        options: where its database and artifacts are; by default in the folder, artifacts served.
+        environment: variables of its own.
+        python: of an environment that has MLflow.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self.folder = folder
+        self._options = options or (
+            *("--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")),
+            *("--backend-store-uri", f"sqlite:///{folder / 'registry.db'}"),
+        )
+        self._environment = environment or {}
+        self._python = python
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -40,13 +59,12 @@ class MlflowServer(AbstractContextManager["MlflowServer"]):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--serve-artifacts"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder / 'registry.db'}"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        command = [self._python, "-m", "mlflow", "server", "--workers", "1", *self._options]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
             environment.pop(variable, None)
+        environment |= self._environment
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=environment, start_new_session=True
