@@ -10,15 +10,18 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
+from sklearn.pipeline import Pipeline
 
 from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
 from .card.making import of_training
+from .card.record import Card, Features
 from .card.store import log_card
 from .domain import composition_keys, with_domain
 from .estimators import CrossValidation, fit, pipeline_for
 from .featurizer import Featurizer, build_featurizer
+from .intervals import Calibration
 from .judging import Rows, calibrated, judge, log_plots
 from .options import USELESS_R2, TrainOptions
 from .progress import Report, terminal_progress
@@ -104,84 +107,118 @@ def train(
         refuse_moved(client)
         refuse_other_property(client, options.name, data.property_name, data.unit)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        return _train(options, data, unusable, client, folder, report)
+        clock = _Clock()
+        trained = _train(options, data, unusable, folder, report, clock)
+        report("publishing", 0.90)
+        published = _publish(trained, client, folder, clock)
+        report("done", 1.0)
+        return published
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A fitted model, what it was made of, and how good it is."""
+
+    options: TrainOptions
+    data: TrainingData
+    unusable: dict[int, str]
+    featurizer: Featurizer
+    rows: Rows
+    pipeline: Pipeline
+    judged: CrossValidation
+    importance: Features
+    calibration: Calibration
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return {**self.judged.as_metrics(), **self.calibration.as_metrics()}
 
 
 def _train(
     options: TrainOptions,
     data: TrainingData,
     unusable: dict[int, str],
-    client: MlflowClient,
     folder: Path,
     report: Report,
-) -> TrainedRun:
-    clock = _Clock()
+    clock: _Clock,
+) -> _Trained:
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
     rows = _featurize(featurizer, data, unusable, options.skip_bad_rows)
     featurizer = with_domain(featurizer, rows.formulas, rows.target, folder)
     clock.lap("featurize")
     pipeline = pipeline_for(options)
-    judged, features = judge(pipeline, rows, featurizer.labels, options, report)
+    judged, importance = judge(pipeline, rows, featurizer.labels, options, report)
     elements = featurizer.elements_of(rows.features)
     calibration = calibrated(judged, rows.target, elements, options.seed)
-    metrics = {**judged.as_metrics(), **calibration.as_metrics()}
     clock.lap("validate")
     report("training on all rows", 0.80)
     fit(pipeline, rows.features, rows.target)
     clock.lap("fit")
-    report("publishing", 0.90)
-    name = f"{options.name}: {options.estimator}, {len(rows.target):,} rows"
-    about = _description(options, data, judged, len(rows.target))
+    return _Trained(
+        options, data, unusable, featurizer, rows, pipeline, judged, importance, calibration
+    )
+
+
+def _publish(trained: _Trained, client: MlflowClient, folder: Path, clock: _Clock) -> TrainedRun:
+    options, data, rows = trained.options, trained.data, len(trained.rows.target)
+    name = f"{options.name}: {options.estimator}, {rows:,} rows"
+    about = _description(options, data, trained.judged, rows)
     with active_run(client, name, about) as run:
-        run_id = run.info.run_id
         with told(after="Nothing was published."):
-            log_facts(client, run_id, options, data, featurizer.labels)
-            mlflow.log_metrics({**metrics, "rows": len(rows.target)})
-            if unusable:
-                mlflow.log_dict({str(row): why for row, why in unusable.items()}, "left_out.json")
-            log_plots(judged, rows, data, folder / "plots")
+            _log(trained, client, run.info.run_id, folder)
             published = publish_pair(
                 client,
-                featurizer,
-                pipeline,
-                run_id=run_id,
+                trained.featurizer,
+                trained.pipeline,
+                run_id=run.info.run_id,
                 property_name=data.property_name,
                 unit=data.unit,
                 name=options.name,
                 description=about,
                 aggregate=options.aggregate,
-                calibration=calibration,
+                calibration=trained.calibration,
             )
-        log_card(
-            of_training(
-                published,
-                options,
-                data,
-                featurizer,
-                (rows.features, rows.target),
-                judged,
-                features,
-                left_out=len(unusable),
-                calibration=calibration,
-            )
-        )
+        log_card(_card(trained, published))
         clock.lap("publish")
         mlflow.log_metrics({f"seconds_{step}": s for step, s in clock.seconds.items()})
-        report("done", 1.0)
         return TrainedRun(
             published=published,
-            metrics=metrics,
+            metrics=trained.metrics,
             property=data.property_name,
             unit=data.unit,
-            rows=len(rows.target),
-            dropped=len(unusable),
+            rows=rows,
+            dropped=len(trained.unusable),
             seconds=clock.seconds,
-            run_id=run_id,
+            run_id=run.info.run_id,
             registry=public_address(mlflow.get_registry_uri()),
             plots=f"{run.info.artifact_uri}/plots",
-            warnings=_warnings(judged),
+            warnings=_warnings(trained.judged),
         )
+
+
+def _log(trained: _Trained, client: MlflowClient, run_id: str, folder: Path) -> None:
+    """What the run keeps beside the artifacts and the card."""
+    log_facts(client, run_id, trained.options, trained.data, trained.featurizer.labels)
+    mlflow.log_metrics({**trained.metrics, "rows": len(trained.rows.target)})
+    if trained.unusable:
+        left_out = {str(row): why for row, why in trained.unusable.items()}
+        mlflow.log_dict(left_out, "left_out.json")
+    log_plots(trained.judged, trained.rows, trained.data, folder / "plots")
+
+
+def _card(trained: _Trained, published: Published) -> Card:
+    return of_training(
+        published,
+        trained.options,
+        trained.data,
+        trained.featurizer,
+        (trained.rows.features, trained.rows.target),
+        trained.judged,
+        trained.importance,
+        left_out=len(trained.unusable),
+        calibration=trained.calibration,
+    )
 
 
 def load_rows(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
