@@ -43,6 +43,8 @@ _BY_CODE: dict[str, type[MatminerComputeError]] = {
     "version-deleted": NoProductionVersion,
 }
 _CODED = re.compile(r"^\w+: \[(?P<code>[a-z-]+)\] (?P<sentence>.*)", re.MULTILINE | re.DOTALL)
+#: What an engine draws below an attempt to run a task, before it goes on with the next.
+_ATTEMPT_ENDS = re.compile(r"^-{20,}$", re.MULTILINE)
 _MISSING_MODULE = re.compile(r"^ModuleNotFoundError: (?P<sentence>.*)$", re.MULTILINE)
 
 
@@ -91,7 +93,7 @@ def _typed(failure: BaseException) -> MatminerComputeError:
         return _of_the_service(failure)
     if coded := _CODED.search(remote):
         kind = _BY_CODE.get(coded["code"])
-        sentence = coded["sentence"].strip()
+        sentence = _ATTEMPT_ENDS.split(coded["sentence"])[0].strip()
         return kind(sentence) if kind else RemoteError(f"[{coded['code']}] {sentence}", remote)
     for sign, known, sentence in _SIGNS:
         if sign.search(remote):
