@@ -32,16 +32,25 @@ TOGETHER = {
 }
 
 
+def _scope(nodeid):
+    if "test_other_pythons" in nodeid:  # it shares nothing with anybody
+        return nodeid
+    return TOGETHER.get(nodeid.split("/")[1], "client")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what mostly waits (the service, Slurm), or it would wait alone at the end."""
+    items.sort(key=lambda item: _scope(item.nodeid) != "service")
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config, log):
-    """Let what mostly waits (the service, Slurm) run beside what computes."""
+    """Let what mostly waits run beside what computes."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            if "test_other_pythons" in nodeid:  # it shares nothing with anybody
-                return nodeid
-            return TOGETHER.get(nodeid.split("/")[1], "client")
+            return _scope(nodeid)
 
     return ByFolder(config, log)
 
