@@ -40,6 +40,7 @@ class Agent:
         folder: its Globus Compute folder; made by ``start``, and its own alone.
         service: where it registers.
         template: text of its user endpoint configuration template.
+        schema: of what its callers may choose, JSON; by default anything.
         config: more for the configuration of the manager, such as ``allowed_functions``.
         environment: more for the environment of its workers.
     """
@@ -50,12 +51,13 @@ class Agent:
         service: ComputeService,
         *,
         template: str = TEMPLATE,
+        schema: str = "{}",
         config: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.service = service
-        self._template = template
+        self._template, self._schema = template, schema
         # As root the agent insists on an address to complain to.
         self._config = {"email": "tester@example.org", **(config or {})}
         self._environment = environment or {}
@@ -128,7 +130,7 @@ class Agent:
         contents = {
             "config.yaml": yaml.safe_dump(self._config),
             "template.j2": self._template,
-            "schema.json": "{}",
+            "schema.json": self._schema,
             "environment.yaml": yaml.safe_dump(self._worker_environment()),
         }
         for name, text in contents.items():

@@ -7,6 +7,8 @@ from click.testing import CliRunner
 
 from matminer_compute.cli import main
 
+from .agent import Agent
+
 
 @pytest.fixture
 def ask(bundle):
@@ -36,6 +38,18 @@ def test_the_canary_has_workers_of_its_own(ask, endpoint, running_service, servi
     *_, shared = [task.endpoint for task in running_service.tasks.values()]
     assert canary != shared
     assert (endpoint.folder / f"uep.{canary}").is_dir()
+
+
+def test_an_endpoint_that_knows_no_canary_is_asked_otherwise(ask, service, tmp_path):
+    """Its folder is from before the doctor had one."""
+    older = Agent(tmp_path, service, schema='{"additionalProperties": false}')
+    try:
+        older.start()
+        checks = ask(older.endpoint_id)
+    finally:
+        older.stop()
+    assert checks["worker"]["verdict"] == "fail"
+    assert "--shared" in checks["worker"]["advice"]
 
 
 def test_a_model_that_is_not_there_is_said_from_there(ask, endpoint, service):
