@@ -46,8 +46,8 @@ class CrossValidation:
         rmse: root mean squared error over these, in the target's unit.
         r2: coefficient of determination over these, 1 at best.
         mae_std: standard deviation of the folds' mean absolute errors, in the target's unit.
-        std: standard deviation over the trees for each row, (n_rows,), in the target's unit; None
-            for an estimator whose trees are no independent answers.
+        std: standard deviation over trees or networks for each row, (n_rows,), in the target's
+            unit; None for an estimator whose trees are no independent answers.
         fit_seconds: what training one of the models took, in the mean.
     """
 
@@ -251,8 +251,8 @@ def answers(
         aggregate: ``mean`` or ``median`` over the trees.
 
     Returns:
-        Values and their spread over the trees, both (n_rows,); None in place of the spread if the
-        trees are no independent answers.
+        Values and their spread over trees or networks, both (n_rows,); None in place of the spread
+        if the trees are no independent answers.
     """
     if isinstance(pipeline[-1], NetworkRegressor):
         return pipeline[-1].ensemble_.regress(features)

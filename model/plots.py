@@ -68,7 +68,7 @@ def spread_plot(path: Path, spread: np.ndarray, error: np.ndarray, unit: str) ->
 
     Args:
         path: PNG to write.
-        spread: standard deviation over the trees, (n_rows,), in ``unit``.
+        spread: standard deviation over trees or networks, (n_rows,), in ``unit``.
         error: absolute error of the cross-validated prediction, (n_rows,), in ``unit``.
         unit: of both.
     """
@@ -85,7 +85,7 @@ def spread_plot(path: Path, spread: np.ndarray, error: np.ndarray, unit: str) ->
         label="median error of a tenth of the rows",
     )
     axes.set_title("does the spread tell the error?")
-    axes.set_xlabel(f"standard deviation over the trees ({unit})")
+    axes.set_xlabel(f"standard deviation over trees or networks ({unit})")
     axes.set_ylabel(f"absolute error, cross-validated ({unit})")
     axes.legend(loc="upper left", frameon=False)
     figure.savefig(path, dpi=150)

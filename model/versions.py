@@ -17,7 +17,7 @@ from matminer_compute.errors import NoProductionVersion, TrainingError
 from .options import MODEL_NAME, featurizer_name
 from .registry import connected
 
-STAGES_READ = ("Staging", "Production")
+_STAGES_READ = ("Staging", "Production")
 _METRICS = ("MAE", "RMSE", "R2", "coverage_90")
 
 
@@ -141,7 +141,7 @@ def pointers(client: MlflowClient, name: str) -> dict[str, str]:
         warnings.simplefilter("ignore", FutureWarning)  # of stages
         found = client.get_registered_model(name)
         staged = {v.current_stage: str(v.version) for v in found.latest_versions}
-    stages = {stage: staged[stage] for stage in STAGES_READ if stage in staged}
+    stages = {stage: staged[stage] for stage in _STAGES_READ if stage in staged}
     return stages | {alias: str(number) for alias, number in found.aliases.items()}
 
 
