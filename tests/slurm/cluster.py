@@ -216,7 +216,8 @@ class Cluster:
         state = self.nodes().get(node)
         if state in ("down", "drained"):  # by our own word, which outlives the daemon
             self.control("update", f"NodeName={node}", "State=RESUME")
-        return state == "idle"
+        # It may have work at once: what waits for a node does not wait for us to see it idle.
+        return state in ("idle", "mixed", "allocated")
 
     def _ask(self, *command: str, check: bool = True) -> str:
         environment = os.environ | self.environment

@@ -54,6 +54,17 @@ def together(folder, count, formulas, name):
     return predict_composition(formulas, name=name)
 
 
+def of_every_worker(endpoint, count, name, here):
+    """What each of the endpoint's ``count`` workers answers; ``here`` is theirs to meet in."""
+    here.mkdir()
+    function_id = endpoint.register_function(travelling(together))
+    arguments = (str(here), count, FORMULAS, name)
+    futures = [
+        endpoint.submit_to_registered_function(function_id, arguments) for _ in range(count)
+    ]
+    return [future.result(PATIENCE) for future in futures]
+
+
 def check(predictions, registry):
     """The answer is, to the last bit, that of the pair it names."""
     pair = registry.pairs[predictions.model["version"]]
@@ -107,15 +118,7 @@ def test_of_many_threads_one_loads_and_the_others_wait(start, name, proxy, regis
 
 
 def test_eight_cold_processes_download_once(start, name, proxy, registry, tmp_path):
-    here = tmp_path / "here"
-    here.mkdir()
-    endpoint = start(name, workers=8).endpoint
-    function_id = endpoint.register_function(travelling(together))
-    futures = [
-        endpoint.submit_to_registered_function(function_id, (str(here), 8, FORMULAS, name))
-        for _ in range(8)
-    ]
-    answers = [future.result(PATIENCE) for future in futures]
+    answers = of_every_worker(start(name, workers=8).endpoint, 8, name, tmp_path / "here")
     assert len({answer["worker"]["pid"] for answer in answers}) == 8
     assert all(answer["worker"]["cold"] for answer in answers)
     assert [answer["values"] for answer in answers] == [registry.pairs["1"].values] * 8
@@ -200,12 +203,19 @@ def test_a_number_sticks_whatever_is_production(start, name, registry, promoter)
 
 
 def test_on_parsl_too_a_promotion_reaches_warm_workers_and_faults_do_not(
-    start, name, registry, promoter, proxy
+    start, name, registry, promoter, proxy, tmp_path
 ):
     client = start(name, "parsl", workers=2)
-    assert check(client.predict(FORMULAS), registry) == "1"
+
+    def served(here):
+        answers = of_every_worker(client.endpoint, 2, name, tmp_path / here)
+        return {answer["model"]["version"] for answer in answers}
+
+    # Both, for one that has yet to load a version could not answer while the registry fails.
+    assert served("before") == {"1"}
     promoter.promote(name, "2")
-    until(lambda: check(client.predict(FORMULAS), registry) == "2")
+    time.sleep(0.2)  # the refresh interval
+    assert served("after") == {"2"}
     proxy.mode = "500"
     until(lambda: client.predict(FORMULAS).stale)
     assert check(client.predict(FORMULAS), registry) == "2"
