@@ -72,6 +72,7 @@ def doctor(
 
         folder = endpoint_folder(name)
         verdicts += checks.examine_folder(folder, known)
+        verdicts += checks.examine_environment(folder, question["model"], question["version"])
         verdicts += checks.examine_account(folder)
     if network:
         verdicts += checks.examine_network()

@@ -26,7 +26,7 @@ from matminer_compute.functions.worker.registry import look_up
 
 from .registry import data_folder
 
-_MARK = "complete"
+_MARK, _OURS = "complete", "matminer-"
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,14 @@ class Requirements:
     lines: tuple[str, ...]
 
     @property
+    def contents(self) -> list[str]:
+        """All of it, as the mark of a whole environment has it."""
+        return [f"python=={self.python}", *self.lines]
+
+    @property
     def digest(self) -> str:
         """Of all of it, in 16 hexadecimal digits."""
-        return hashlib.sha256("\n".join([self.python, *self.lines]).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(self.contents).encode()).hexdigest()[:16]
 
 
 def build_environment(registry: str, name: str, version: str, folder: Path | None = None) -> Path:
@@ -70,6 +75,21 @@ def activation(environment: Path) -> str:
         f"[ -e {shlex.quote(str(mark))} ] || {{ echo {shlex.quote(sentence)} >&2; exit 1; }}\n"
         f". {shlex.quote(str(activate))}"
     )
+
+
+def activated_in(script: str) -> Path | None:
+    """The environment of ours whose :func:`activation` stands in a script, if one does."""
+    for line in script.splitlines():
+        words = shlex.split(line) if line.startswith(". ") else []
+        if len(words) == 2 and (environment := Path(words[1]).parents[1]).match(f"{_OURS}*"):
+            return environment
+    return None
+
+
+def contents_of(environment: Path) -> list[str] | None:
+    """What an environment of ours was made to hold; None if it is missing or not whole."""
+    mark = environment / _MARK
+    return mark.read_text().splitlines() if mark.exists() else None
 
 
 def requirements_of(registry: str, name: str, version: str) -> Requirements:
@@ -115,7 +135,7 @@ def install(needed: Requirements, folder: Path | None = None) -> Path:
         PackageMissing: uv is not installed here.
     """
     folder = (folder or data_folder() / "environments").absolute()
-    environment = folder / f"matminer-{needed.digest}"
+    environment = folder / f"{_OURS}{needed.digest}"
     with files("The environment cannot be made", EndpointNotConfigured, "name another --folder"):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f".{environment.name}.lock").open("a") as lock:
@@ -124,7 +144,7 @@ def install(needed: Requirements, folder: Path | None = None) -> Path:
                 return environment
             shutil.rmtree(environment, ignore_errors=True)  # whoever began it was ended
             _make(needed, environment)
-            (environment / _MARK).write_text("\n".join([needed.python, *needed.lines]) + "\n")
+            (environment / _MARK).write_text("\n".join(needed.contents) + "\n")
     return environment
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,8 @@ from endpoint_folder import rendered
 from test_sites import BUNDLE
 
 from matminer_compute.cli import main
+from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
+from matminer_compute.endpoint.doctor import examine_environment
 from matminer_compute.endpoint.environment import (
     Requirements,
     activation,
@@ -107,6 +110,48 @@ def test_what_cannot_be_installed_is_said_and_not_kept(tmp_path):
         install(Requirements(PYTHON, ("/no/such/wheel.whl",)), tmp_path)
     (environment,) = tmp_path.glob("matminer-*")
     assert activated(environment, "true").returncode == 1
+
+
+@pytest.fixture
+def tiny_endpoint(tiny, tmp_path, monkeypatch):
+    """``tiny_endpoint(registry)``: one whose workers' environment was made of ``tiny``."""
+    monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(tmp_path / "compute"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def tiny_endpoint(registry):
+        environment = install(tiny, tmp_path / "with a space")
+        options = EndpointOptions(
+            BUNDLE, registry, site="local", worker_init=activation(environment)
+        )
+        return init_endpoint("e", options), environment
+
+    return tiny_endpoint
+
+
+def test_the_doctor_sees_what_a_later_promotion_needs_besides(tiny_endpoint, registry):
+    folder, environment = tiny_endpoint(registry.uri)
+    (verdict,) = examine_environment(folder, "Matminer", "Production")
+    assert (verdict.check, verdict.verdict) == ("environment", "warn")
+    assert re.match(r"'Matminer' needs also .*, scikit-learn==[0-9.]+, ", verdict.found)
+    assert "python==" not in verdict.found
+    assert "build-env" in verdict.advice
+    assert str(folder / "worker_init.sh") in verdict.advice
+
+    needed = requirements_of(registry.uri, "Matminer", "Production")
+    (environment / "complete").write_text("\n".join(needed.contents))
+    (verdict,) = examine_environment(folder, "Matminer", "Production")
+    assert verdict.verdict == "ok"
+    (environment / "complete").unlink()
+    (verdict,) = examine_environment(folder, "Matminer", "Production")
+    assert (verdict.verdict, "not whole" in verdict.found) == ("fail", True)
+
+
+def test_the_doctor_compares_nothing_with_a_registry_that_is_away(tiny_endpoint):
+    folder, _ = tiny_endpoint("http://me:s3cr3t@127.0.0.1:9")
+    (verdict,) = examine_environment(folder, "Matminer", "Production")
+    assert verdict.verdict == "warn"
+    assert "does not answer" in verdict.found
+    assert "s3cr3t" not in str(verdict)
 
 
 @pytest.mark.slow

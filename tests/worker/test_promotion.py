@@ -59,9 +59,7 @@ def of_every_worker(endpoint, count, name, here):
     here.mkdir()
     function_id = endpoint.register_function(travelling(together))
     arguments = (str(here), count, FORMULAS, name)
-    futures = [
-        endpoint.submit_to_registered_function(function_id, arguments) for _ in range(count)
-    ]
+    futures = [endpoint.submit_to_registered_function(function_id, arguments) for _ in range(count)]
     return [future.result(PATIENCE) for future in futures]
 
 
