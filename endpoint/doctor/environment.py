@@ -33,7 +33,9 @@ def examine_environment(folder: Path, name: str, version: str) -> Iterator[Verdi
     try:
         needs = requirements_of(registry, name, version).contents
     except MatminerComputeError as error:
-        advice = "run this where build-env ran, with what signs in; --endpoint compares versions too"
+        advice = (
+            "run this where build-env ran, signed in as there; --endpoint compares versions too"
+        )
         yield warn(
             "environment", f"it cannot be compared with what the model needs: {error}", advice
         )

@@ -100,6 +100,9 @@ _BEHIND = Fault(
     "store-behind", "fails the registry's server, through which files pass: its operator finds why "
     "in the server's log (bucket, MLFLOW_S3_ENDPOINT_URL and AWS_ keys, of the server itself)",
     True, True)  # fmt: skip
+_HUNG_UP = Fault(
+    "hung-up", "hung up on a file that passes through it: it was ended, or fails because its "
+    "artifact store does; its operator finds which in the server's log", True)  # fmt: skip
 _STORE_FAULTS: tuple[tuple[str, Fault], ...] = (
     ("NoCredentialsError|PartialCredentialsError|Unable to locate credentials", Fault(
         "store-no-key", f"wants a key, and none is set: set {_KEYS}", store=True)),
@@ -145,6 +148,8 @@ def registry_fault(error: BaseException) -> Fault:
     if "mlflow-artifacts" in text:
         if re.search(r"Failed to list artifacts|error code 5|too many 5|^5\d\d ", text, re.M):
             return _BEHIND
+        if re.search("Connection aborted|RemoteDisconnected|ConnectionReset|BrokenPipe", text):
+            return _HUNG_UP
     elif _S3.search(text):
         return next(fault for pattern, fault in _STORE_FAULTS if re.search(pattern, text))
     for pattern, fault in _FAULTS:

@@ -13,11 +13,10 @@ from worker.server import MlflowServer
 from matminer_compute.model import promote, train
 
 from .bucket import BUCKET, Store, TokenGate
+from .planted import SECRETS
 from .postgres import Postgres
 from .site import SMALL, Site
 
-#: No two alike, and none a word: whatever holds one of them has told a secret.
-SECRETS = {kind: f"Zq9-{kind}-7hT2" for kind in ("database", "admin", "token", "flask")}
 _AUTH = """\
 [mlflow]
 default_permission = READ

@@ -7,36 +7,20 @@ import pytest
 from matminer_compute.client import CompositionClient
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.endpoint.environment import requirements_of
-from matminer_compute.model import list_versions, promote, train
+from matminer_compute.model import list_versions, train
 
-from .site import FORMULAS, SMALL
+from .site import SMALL, new_name, promoted_and_rolled_back
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_promotion_reaches_warm_workers_and_a_roll_back_too(enter):
-    site = enter("proxied")
-    train(replace(SMALL, seed=1))
+    site, name = enter("proxied"), new_name()
+    for seed in (0, 1):
+        train(replace(SMALL, name=name, seed=seed))
     with EmbeddedEndpoint(workers=1, registry=site.uri) as endpoint:
-        client = CompositionClient(endpoint=endpoint)
-
-        def answered_by(version):
-            answer = client.predict(FORMULAS)
-            while answer.model["version"] != version:  # as long as pytest-timeout lets it
-                answer = client.predict(FORMULAS)
-            assert not answer.stale
-            assert list(answer.rejected) == [4]
-            assert answer.warnings == []
-            return answer
-
-        first = answered_by("1")
-        promote(2, force=True)
-        second = answered_by("2")
-        promote(1, force=True)
-        third = answered_by("1")
-    assert third.values[:4].tolist() == first.values[:4].tolist() != second.values[:4].tolist()
-    assert first.workers[0]["pid"] == second.workers[0]["pid"] == third.workers[0]["pid"]
-    assert [v.aliases for v in list_versions()] == [(), ("Production",)]
+        promoted_and_rolled_back(CompositionClient(endpoint=endpoint, model=name), name)
+    assert [v.aliases for v in list_versions(name)] == [(), ("Production",)]
 
 
 @pytest.mark.parametrize("kind", ["proxied", "direct"])

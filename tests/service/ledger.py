@@ -44,11 +44,14 @@ class Function:
 
 @dataclass
 class Endpoint:
-    """An agent, as it registered; ``heard`` is when, in monotonic seconds, it last said it runs."""
+    """An agent, and what it told of itself as it registered.
+
+    ``heard`` is when, in monotonic seconds, it last said that it runs.
+    """
 
     id: str
-    name: str
     allowed_functions: list[str] | None
+    told: dict[str, Any]
     period: float = 0.0
     heard: float | None = None
 
@@ -114,9 +117,7 @@ class Ledger:
         if endpoint_id is not None:
             self.endpoint(endpoint_id)
         endpoint_id = endpoint_id or str(uuid.uuid4())
-        self.endpoints[endpoint_id] = Endpoint(
-            endpoint_id, asked["endpoint_name"], asked.get("allowed_functions")
-        )
+        self.endpoints[endpoint_id] = Endpoint(endpoint_id, asked.get("allowed_functions"), asked)
         return self._addresses(endpoint_id) | {
             "command_queue_info": self._address(f"commands.{endpoint_id}")
         }

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -43,7 +44,12 @@ def need(*programs: str) -> list[str]:
             f"This needs Debian's {', '.join(missing)}: "
             f"'apt-get install --no-install-recommends {' '.join(missing)}'."
         )
-        if os.environ.get("CI"):
-            pytest.fail(sentence, pytrace=False)
-        pytest.skip(sentence)
+        do_without(sentence)
     return [path for path in paths.values() if path]
+
+
+def do_without(sentence: str) -> NoReturn:
+    """End a test whose machine lacks something: skipped, in CI failed."""
+    if os.environ.get("CI"):
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
@@ -105,12 +106,13 @@ class Endpoint:
 def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: F811
     """Start the endpoint of our Slurm template; it ends with the test, its jobs too.
 
-    Arguments are settings that its operator changes in the template.
+    ``start(registry, exports, **settings)``: another registry than the server behind the proxy,
+    what ``worker_init.sh`` exports besides, and what its operator changes in the template.
     """
     bundle, extras = registered
     opened = []
 
-    def start(**settings):
+    def start(registry=None, exports=MappingProxyType({}), **settings):
         home = tmp_path / "endpoint"
         with monkeypatch.context() as patch:
             patch.setenv("GLOBUS_COMPUTE_USER_DIR", str(home))
@@ -119,7 +121,12 @@ def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: 
             )
             adapt(init_endpoint(NAME, options), extras.values(), settings, tmp_path)
             # Its nodes are this machine, so to them, and only to them, the registry is here.
-            change(tmp_path / "endpoint" / NAME / "worker_init.sh", REGISTRY, proxy.uri)
+            script = home / NAME / "worker_init.sh"
+            change(script, REGISTRY, registry or proxy.uri)
+            with script.open("a") as more:
+                more.writelines(
+                    f"\nexport {name}={value}" for name, value in (exports or {}).items()
+                )
         agent = Agent(home, service)
         tasks = None
         try:
