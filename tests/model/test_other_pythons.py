@@ -13,7 +13,7 @@ CONSTRAINTS = HERE.parents[1] / "constraints.txt"
 #: What the published code is tested with: its own libraries, and what it is compared with.
 NEEDED = ("matminer", "mlflow", "numba", "skops", "hypothesis", "pytest", "pytest-timeout", "uv")
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-m", "not slow")
-TESTS = ("test_featurizer.py", "test_featurizer_formulas.py", "test_forest.py")
+TESTS = ("test_featurizer.py", "test_featurizer_formulas.py", "test_forest.py", "test_kernels.py")
 
 
 def uv(*arguments: str) -> subprocess.CompletedProcess[str]:

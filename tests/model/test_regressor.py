@@ -269,6 +269,8 @@ def test_a_row_of_nothing_gets_no_value(flat: bool, forest: Pipeline, tmp_path: 
 
 # ------------------------------------------------------------------------------- in fresh workers
 
+MANY = 400  # rows: more than are interpreted
+
 WORKER = """
 import json, sys
 {before}
@@ -284,8 +286,9 @@ print(json.dumps({{
     "values": values.tobytes().hex(),
     "std": std.tobytes().hex(),
     "notes": model.notes,
-    "hits": sum(walk.stats.cache_hits.values()) if walk else None,
-    "misses": sum(walk.stats.cache_misses.values()) if walk else None,
+    "compiled": bool(walk and walk.machine_code),
+    "hits": sum(walk.compile().stats.cache_hits.values()) if walk else None,
+    "misses": sum(walk.compile().stats.cache_misses.values()) if walk else None,
 }}))
 """
 
@@ -319,7 +322,7 @@ def test_a_worker_with_the_flat_forest_imports_neither_sklearn_nor_skops(
 def test_the_second_worker_finds_the_compiled_walk(forest: Pipeline, tmp_path: Path) -> None:
     # mlflow imports the file under a new module name each time, which numba's cache cannot follow.
     path = _save(forest, tmp_path / "model")
-    features, _ = _data(10)
+    features, _ = _data(10, MANY)
     kept = str(tmp_path / "compiled")
     first, second = (_worker(path, features, tmp_path, NUMBA_CACHE_DIR=kept) for _ in range(2))
     assert (first["hits"], first["misses"]) == (0, 1)
@@ -328,12 +331,21 @@ def test_the_second_worker_finds_the_compiled_walk(forest: Pipeline, tmp_path: P
     assert first["notes"] == second["notes"] == []
 
 
+@pytest.mark.parametrize("rows", [200, MANY])
+def test_a_few_rows_are_not_worth_compiling(rows: int, forest: Pipeline, tmp_path: Path) -> None:
+    features, _ = _data(17, rows)
+    kept = str(tmp_path / "compiled")
+    answer = _worker(_save(forest, tmp_path / "model"), features, tmp_path, NUMBA_CACHE_DIR=kept)
+    assert answer["compiled"] == (rows == MANY)
+    assert answer["values"] == _in_order(forest, features).tobytes().hex()
+
+
 def test_a_worker_that_can_write_nowhere_compiles_in_memory(
     forest: Pipeline, tmp_path: Path
 ) -> None:
     path = _save(forest, tmp_path / "model")
     nowhere = str(path / "MLmodel" / "a file is no folder")  # this stops root too, unlike a mode
-    features, _ = _data(11)
+    features, _ = _data(11, MANY)
     answer = _worker(path, features, tmp_path, NUMBA_CACHE_DIR=nowhere)
     assert answer["model"] == "FlatForest"
     assert answer["hits"] == 0
@@ -344,7 +356,7 @@ def test_a_worker_that_can_write_nowhere_compiles_in_memory(
 def test_a_worker_with_no_room_left_compiles_in_memory(forest: Pipeline, tmp_path: Path) -> None:
     path = _save(forest, tmp_path / "model")
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
-    features, _ = _data(14)
+    features, _ = _data(14, MANY)
     kept = tmp_path / "compiled"
     answer = _worker(path, features, tmp_path, before=limit, NUMBA_CACHE_DIR=str(kept))
     assert answer["model"] == "FlatForest"
@@ -355,7 +367,7 @@ def test_a_worker_with_no_room_left_compiles_in_memory(forest: Pipeline, tmp_pat
 def test_machine_code_is_never_written_beside_the_model(forest: Pipeline, tmp_path: Path) -> None:
     path = _save(forest, tmp_path / "model")
     before = sorted(path.rglob("*"))
-    features, _ = _data(15)
+    features, _ = _data(15, MANY)
     unset = dict.fromkeys(("NUMBA_CACHE_DIR", "MATMINER_COMPUTE_CACHE"), "")
     caches = {"XDG_CACHE_HOME": str(tmp_path / "caches"), "PYTHONDONTWRITEBYTECODE": "1"}
     answer = _worker(path, features, tmp_path, **unset, **caches)

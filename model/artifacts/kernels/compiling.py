@@ -1,4 +1,4 @@
-"""Plain functions to machine code, once a node.
+"""Plain functions to machine code, once a node, and not before that is worth its while.
 
 No fast-math and no fused multiply-add, so every operation rounds as NumPy's does, in the order it
 is written. A division by zero gives infinity or NaN, as NumPy's does.
@@ -11,24 +11,29 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
+from types import CodeType, FunctionType
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba import config, njit, types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-to_machine_code: Any = partial(njit, nogil=True, error_model="numpy")
+_to_machine_code: Any = partial(njit, nogil=True, error_model="numpy")
 notes: list[str] = []  # what whoever loads the artifact should know
+FEW = 300  # rows that a process interprets: some seconds of work, as compiling is
+_inner: set[object] = set()
+_one_at_a_time = Lock()
 
 
 def inner(function: Function) -> Function:
-    """Mark what compiled functions call; it becomes part of their machine code."""
-    no_wrapper = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python never calls it
-    marked: Function = to_machine_code(function, **no_wrapper)
-    return marked
+    """Mark what kernels call: for them it becomes part of their machine code."""
+    _inner.add(function)
+    return function
 
 
 def read_only(dtype: Any, dimensions: int, layout: Literal["A", "C"] = "C") -> Any:
@@ -36,30 +41,105 @@ def read_only(dtype: Any, dimensions: int, layout: Literal["A", "C"] = "C") -> A
     return types.Array(dtype, dimensions, layout, readonly=True)
 
 
-def compiled(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function for one signature now, or read what another process has compiled."""
+def compiled(signature: Any, *, rows: int | None = None) -> Callable[[Function], Kernel]:
+    """Make a kernel of a function, for one signature.
 
-    def compile_now(function: Callable[..., Any]) -> Any:
-        folder, before = cache_folder(), vars(config)["CACHE_DIR"]
+    Args:
+        signature: numba's.
+        rows: which argument has a length that is the number of rows; None: compile now.
+    """
+    return lambda function: Kernel(function, signature, rows)
+
+
+class Kernel:
+    """A function that becomes machine code when that is worth its while.
+
+    Machine code that the node has is read. Without, compiling takes seconds for each kernel, which
+    who asks for a few formulas would wait for: Python runs the first rows, to the same bits.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Any, rows: int | None) -> None:
+        self.interpreted = function
+        self._signature, self._rows, self._so_far = signature, rows, 0
+        self.machine_code: Callable[..., Any] | None = None
         # Kinds of CPU that share a disk keep files of their own: numba numbers them without a lock.
         cpu = f"{get_host_cpu_name()} {get_host_cpu_features().flatten()}"
         function.__qualname__ += f"_{sha256(cpu.encode()).hexdigest()[:16]}"
-        # numba reads the variable when it is imported, maybe before the artifact's loader set it.
-        vars(config)["CACHE_DIR"] = str(folder)
-        code = function.__code__
+        self._folder = cache_folder()
         try:
-            function.__code__ = code.replace(co_filename=str(kept_source(function, folder)))
-            return to_machine_code(signature, cache=True)(function)
+            self._source: Path | None = kept_source(function, self._folder)
+        except OSError as error:
+            self._source = None
+            _take_note(f"Machine code cannot be kept in {self._folder} ({error}).")
+        if rows is None or self._is_kept():
+            self.compile()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function returns."""
+        if self.machine_code is None and self._rows is not None:
+            self._so_far += len(arguments[self._rows])
+            if self._so_far <= FEW and not self._is_kept():
+                with np.errstate(all="ignore"):  # machine code warns of nothing
+                    return self.interpreted(*arguments)
+        return self.compile()(*arguments)
+
+    def compile(self) -> Callable[..., Any]:
+        """Compile it, or read what another process has compiled, unless that is done."""
+        if self.machine_code is None:
+            with _one_at_a_time:
+                if self.machine_code is None:  # no other thread was first
+                    self.machine_code = self._cached() or self._compiled(self.interpreted.__code__)
+        return self.machine_code
+
+    def _cached(self) -> Callable[..., Any] | None:
+        """Machine code that the node has, or has from now on; None if it cannot keep any."""
+        if self._source is None:
+            return None
+        before = vars(config)["CACHE_DIR"]
+        # numba reads the variable when it is imported, maybe before the artifact's loader set it.
+        vars(config)["CACHE_DIR"] = str(self._folder)
+        try:
+            code = self.interpreted.__code__.replace(co_filename=str(self._source))
+            return self._compiled(code, cache=True)
         except (RuntimeError, OSError) as error:  # no folder to write to, or no room left
-            note = f"Machine code cannot be kept in {folder} ({error}); this process compiled anew."
-            if note not in notes:
-                notes.append(note)
-            function.__code__ = code
-            return to_machine_code(signature)(function)
+            _take_note(f"Machine code cannot be kept in {self._folder} ({error}).")
+            return None
         finally:
             vars(config)["CACHE_DIR"] = before
 
-    return compile_now
+    def _compiled(self, code: CodeType, **options: bool) -> Callable[..., Any]:
+        function = _for_numba(self.interpreted, code)
+        made: Callable[..., Any] = _to_machine_code(self._signature, **options)(function)
+        return made
+
+    def _is_kept(self) -> bool:
+        python = f"py{sys.version_info.major}{sys.version_info.minor}"
+        name = f"{self.interpreted.__module__}.{self.interpreted.__qualname__}"
+        return any(self._folder.glob(f"*/{name}-*.{python}*.nbi"))
+
+
+def _for_numba(function: Callable[..., Any], code: CodeType) -> Callable[..., Any]:
+    """The function as numba is to see it: what is inner of what it names is machine code."""
+    scope = dict(function.__globals__)
+    for name in code.co_names:
+        called = scope.get(name)
+        if isinstance(called, FunctionType) and called in _inner:
+            scope[name] = _inner_machine_code(called)
+    seen = FunctionType(code, scope, function.__name__, function.__defaults__)
+    seen.__qualname__ = function.__qualname__
+    return seen
+
+
+@cache
+def _inner_machine_code(function: Callable[..., Any]) -> Any:
+    no_wrapper = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python never calls it
+    return _to_machine_code(_for_numba(function, function.__code__), **no_wrapper)
+
+
+def _take_note(sentence: str) -> None:
+    note = f"{sentence.removesuffix('.')}; this process compiles anew."
+    if note not in notes:
+        notes.append(note)
 
 
 def cache_folder() -> Path:

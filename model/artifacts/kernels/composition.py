@@ -32,7 +32,8 @@ from .valence_orbital import valence_orbital
         read_only(float64, 2),
         float64[:, ::1],
         int64[::1],
-    )
+    ),
+    rows=2,
 )
 def featurize(
     numbers: Any,

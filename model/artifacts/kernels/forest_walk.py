@@ -44,7 +44,7 @@ _roots = read_only(int64, 1)
 @inner
 def parts(node: Any, bits: int) -> Any:
     """Of an inner node: feature, distance to the right child, whether left and right are leaves."""
-    step, shift = uint64(node.step), uint64(bits)
+    step, shift = uint64(node["step"]), uint64(bits)
     feature, distance = step & ((ONE << shift) - ONE), (step & DISTANCES) >> shift
     return feature, distance, (step >> uint64(LEFT_IS_LEAF)) & ONE, step >> uint64(RIGHT_IS_LEAF)
 
@@ -55,7 +55,7 @@ def alone(nodes: Any, at: Any, bits: int, x: Any, row: Any, stride: Any) -> Any:
     # A branch, though it is guessed wrong half the time: guessed right, it fetches what is next.
     while True:
         feature, distance, left_is_leaf, right_is_leaf = parts(nodes[at], bits)
-        if x[row + feature * stride] <= nodes[at].threshold:
+        if x[row + feature * stride] <= nodes[at]["threshold"]:
             at += ONE
             if left_is_leaf:
                 return at
@@ -103,7 +103,7 @@ def together(
     while True:
         if not is_leaf and end - start >= uint64(FEW):
             feature, distance, left_is_leaf, right_is_leaf = parts(nodes[at], bits)
-            middle = part(x, feature * n, nodes[at].threshold, rows, start, end, spare)
+            middle = part(x, feature * n, nodes[at]["threshold"], rows, start, end, spare)
             if middle < end:
                 if middle == start:
                     at, is_leaf = at + distance, right_is_leaf
@@ -123,7 +123,7 @@ def together(
         start, end = waiting[depth, 1], waiting[depth, 2]
 
 
-@compiled(void(_nodes, int64, int64, float32[::1], int64[::1]))
+@compiled(void(_nodes, int64, int64, float32[::1], int64[::1]), rows=4)
 def leaves(nodes: Any, root: int, bits: int, x: Any, leaf: Any) -> None:
     """The leaf of each row (n,) in one tree; leaves are numbered from left to right.
 
@@ -146,7 +146,8 @@ def leaves(nodes: Any, root: int, bits: int, x: Any, leaf: Any) -> None:
         float64[:, ::1],
         float64[::1],
         float64[::1],
-    )
+    ),
+    rows=5,
 )
 def walk(
     nodes: Any,
@@ -213,7 +214,7 @@ def is_sound(nodes: Any, roots: Any, bits: int, n_inputs: int) -> bool:
             if kind[at] == 0:
                 return False
             if kind[at] == inner_node:
-                step = nodes[at].step
+                step = nodes[at]["step"]
                 feature = int64(step & ((uint32(1) << uint32(bits)) - uint32(1)))
                 distance = int64((step & uint32((1 << DISTANCE_END) - 1)) >> uint32(bits))
                 if feature >= n_inputs or distance < 2 or at + distance >= end:

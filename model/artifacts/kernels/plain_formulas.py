@@ -151,7 +151,8 @@ def read_line(
         int64[::1],
         int64[::1],
         float64[::1],
-    )
+    ),
+    rows=3,
 )
 def read_plain(
     text: Any, symbols: Any, limits: Any, starts: Any, sizes: Any, numbers: Any, amounts: Any
@@ -167,7 +168,8 @@ def read_plain(
         numbers: as long as the text, gets the atomic number of each term.
         amounts: as long, gets their amounts.
     """
-    at, count = 0, 0
+    zero: Any = int64(0)  # a plain one numba takes for a constant, and compiles what it calls twice
+    at, count = zero, zero
     for line in range(len(starts)):
         end = max(count, read_line(text, at, symbols, limits, numbers, amounts, count))
         starts[line], sizes[line] = count, end - count
