@@ -25,7 +25,6 @@ from numba import config, njit, types
 Function = TypeVar("Function", bound=Callable[..., Any])
 _to_machine_code: Any = partial(njit, nogil=True, error_model="numpy")
 notes: list[str] = []  # what whoever loads the artifact should know
-FEW = 300  # rows that a process interprets: some seconds of work, as compiling is
 _inner: set[object] = set()
 _one_at_a_time = Lock()
 
@@ -41,14 +40,17 @@ def read_only(dtype: Any, dimensions: int, layout: Literal["A", "C"] = "C") -> A
     return types.Array(dtype, dimensions, layout, readonly=True)
 
 
-def compiled(signature: Any, *, rows: int | None = None) -> Callable[[Function], Kernel]:
+def compiled(
+    signature: Any, *, rows: int = 0, few: int = 0
+) -> Callable[[Callable[..., Any]], Kernel]:
     """Make a kernel of a function, for one signature.
 
     Args:
         signature: numba's.
-        rows: which argument has a length that is the number of rows; None: compile now.
+        rows: which argument is as long as there are rows.
+        few: so many rows take Python about half as long as compiling takes; 0: compile now.
     """
-    return lambda function: Kernel(function, signature, rows)
+    return lambda function: Kernel(function, signature, rows, few)
 
 
 class Kernel:
@@ -58,9 +60,9 @@ class Kernel:
     who asks for a few formulas would wait for: Python runs the first rows, to the same bits.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: Any, rows: int | None) -> None:
+    def __init__(self, function: Callable[..., Any], signature: Any, rows: int, few: int) -> None:
         self.interpreted = function
-        self._signature, self._rows, self._so_far = signature, rows, 0
+        self._signature, self._rows, self._left = signature, rows, few
         self.machine_code: Callable[..., Any] | None = None
         # Kinds of CPU that share a disk keep files of their own: numba numbers them without a lock.
         cpu = f"{get_host_cpu_name()} {get_host_cpu_features().flatten()}"
@@ -71,14 +73,14 @@ class Kernel:
         except OSError as error:
             self._source = None
             _take_note(f"Machine code cannot be kept in {self._folder} ({error}).")
-        if rows is None or self._is_kept():
+        if not few or self._is_kept():
             self.compile()
 
     def __call__(self, *arguments: Any) -> Any:
         """What the function returns."""
-        if self.machine_code is None and self._rows is not None:
-            self._so_far += len(arguments[self._rows])
-            if self._so_far <= FEW and not self._is_kept():
+        if self.machine_code is None:
+            self._left -= len(arguments[self._rows])
+            if self._left >= 0 and not self._is_kept():
                 with np.errstate(all="ignore"):  # machine code warns of nothing
                     return self.interpreted(*arguments)
         return self.compile()(*arguments)

@@ -15,6 +15,7 @@ from .compiling import compiled, read_only
 @compiled(
     int64(read_only(int64, 2, "A"), read_only(uint64, 2, "A"), int64[::1], int64[::1], int64[::1]),
     rows=3,
+    few=10_000,
 )
 def distinct(numbers: Any, amounts: Any, slots: Any, places: Any, firsts: Any) -> int:
     """How many compositions (n, rows) are distinct, in order of first appearance.

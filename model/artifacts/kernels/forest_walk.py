@@ -123,7 +123,7 @@ def together(
         start, end = waiting[depth, 1], waiting[depth, 2]
 
 
-@compiled(void(_nodes, int64, int64, float32[::1], int64[::1]), rows=4)
+@compiled(void(_nodes, int64, int64, float32[::1], int64[::1]), rows=4, few=2_000)
 def leaves(nodes: Any, root: int, bits: int, x: Any, leaf: Any) -> None:
     """The leaf of each row (n,) in one tree; leaves are numbered from left to right.
 
@@ -148,6 +148,7 @@ def leaves(nodes: Any, root: int, bits: int, x: Any, leaf: Any) -> None:
         float64[::1],
     ),
     rows=5,
+    few=300,
 )
 def walk(
     nodes: Any,
