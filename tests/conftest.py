@@ -30,17 +30,22 @@ TOGETHER = {
     "model": "model",
     "registry": "registry",
 }
+#: The longest first, or one process would be left with it alone at the end.
+ORDER = ("service", "client", "model", "worker", "readme", "registry")
 
 
 def _scope(nodeid):
     if "test_other_pythons" in nodeid:  # it shares nothing with anybody
         return nodeid
+    if "test_readme" in nodeid:
+        return "readme"
     return TOGETHER.get(nodeid.split("/")[1], "client")
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with what mostly waits (the service, Slurm), or it would wait alone at the end."""
-    items.sort(key=lambda item: _scope(item.nodeid) != "service")
+    """Begin with what takes longest: the service and Slurm, which mostly wait."""
+    place = {scope: at for at, scope in enumerate(ORDER)}
+    items.sort(key=lambda item: place.get(_scope(item.nodeid), len(ORDER)))
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

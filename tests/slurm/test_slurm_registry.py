@@ -26,7 +26,7 @@ def test_the_whole_chain_and_no_secret_in_it(
     site, name = sites["proxied"], new_name()
     # The agent starts before we become a publisher: what its workers know, worker_init.sh says.
     exports = site.environment | {"MATMINER_COMPUTE_REFRESH_S": "0.2"}
-    endpoint = start(site.uri, exports, max_blocks=1)
+    endpoint = start(site.uri, exports, max_blocks=1, max_workers_per_node=1)
     enter("proxied")
     published = [train(replace(SMALL, name=name, seed=seed)) for seed in (0, 1)]
     with CompositionClient(endpoint.bundle, endpoint.tasks, model=name) as client:
