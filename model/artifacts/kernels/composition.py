@@ -34,7 +34,7 @@ from .valence_orbital import valence_orbital
         int64[::1],
     ),
     rows=2,
-    few=3_000,
+    few=10_000,
 )
 def featurize(
     numbers: Any,

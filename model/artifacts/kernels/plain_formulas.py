@@ -153,7 +153,7 @@ def read_line(
         float64[::1],
     ),
     rows=3,
-    few=10_000,
+    few=20_000,
 )
 def read_plain(
     text: Any, symbols: Any, limits: Any, starts: Any, sizes: Any, numbers: Any, amounts: Any
