@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,11 +23,12 @@ from pathlib import Path
 from matminer_compute.errors import EndpointNotConfigured, ModelNotLoadable, RegistryError
 from matminer_compute.errors.machine import files, packages
 from matminer_compute.functions.worker import refusals
-from matminer_compute.functions.worker.registry import look_up
+from matminer_compute.functions.worker.registry import be_impatient, look_up
 
 from .registry import data_folder
 
 _MARK, _OURS = "complete", "matminer-"
+_ACTIVATED = re.compile(rf"^\. '?(.*/{_OURS}[0-9a-f]{{16}})/bin/activate'?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,8 @@ def activation(environment: Path) -> str:
 
 def activated_in(script: str) -> Path | None:
     """The environment of ours whose :func:`activation` stands in a script, if one does."""
-    for line in script.splitlines():
-        words = shlex.split(line) if line.startswith(". ") else []
-        if len(words) == 2 and (environment := Path(words[1]).parents[1]).match(f"{_OURS}*"):
-            return environment
-    return None
+    found = _ACTIVATED.search(script)
+    return Path(found[1]) if found else None
 
 
 def contents_of(environment: Path) -> list[str] | None:
@@ -168,15 +167,17 @@ def _uv(*arguments: str) -> None:
 
 @contextmanager
 def _pointed_at(registry: str) -> Iterator[None]:
-    """MLflow takes an address from the environment, and so do the functions that look there."""
-    kept = {key: os.environ.get(key) for key in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    """MLflow takes an address from the environment, and so do the functions that look there.
+
+    It would wait for minutes for a registry that is away.
+    """
+    before = dict(os.environ)
     os.environ["MLFLOW_TRACKING_URI"] = registry
     os.environ.pop("MLFLOW_REGISTRY_URI", None)
+    be_impatient()
     try:
         yield
     finally:
-        for key, value in kept.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+        for key in os.environ.keys() - before.keys():
+            del os.environ[key]
+        os.environ.update(before)

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from matminer_compute.endpoint.environment import activated_in, contents_of, requirements_of
@@ -30,6 +31,8 @@ def examine_environment(folder: Path, name: str, version: str) -> Iterator[Verdi
         yield fail("environment", f"{environment} is missing, or not whole", anew)
         return
     registry = os.environ.get("MLFLOW_TRACKING_URI") or _exported(text, "MLFLOW_TRACKING_URI")
+    if not registry:  # the script's own check says so
+        return
     try:
         needs = requirements_of(registry, name, version).contents
     except MatminerComputeError as error:
@@ -50,5 +53,6 @@ def _exported(script: str, variable: str) -> str:
     """What a script's plain ``export`` gives a variable."""
     for line in script.splitlines():
         if line.startswith(f"export {variable}="):
-            return shlex.split(line, comments=True)[1].partition("=")[2]
+            with suppress(ValueError):  # a quote without its other; bash says so
+                return shlex.split(line, comments=True)[1].partition("=")[2]
     return ""

@@ -146,6 +146,13 @@ def test_the_doctor_sees_what_a_later_promotion_needs_besides(tiny_endpoint, reg
     assert (verdict.verdict, "not whole" in verdict.found) == ("fail", True)
 
 
+def test_the_doctor_says_nothing_of_an_environment_that_is_not_ours(tiny_endpoint, registry):
+    folder, environment = tiny_endpoint(registry.uri)
+    script = folder / "worker_init.sh"
+    script.write_text(script.read_text().replace(environment.name, "mine") + "\n. 'half quoted")
+    assert list(examine_environment(folder, "Matminer", "Production")) == []
+
+
 def test_the_doctor_compares_nothing_with_a_registry_that_is_away(tiny_endpoint):
     folder, _ = tiny_endpoint("http://me:s3cr3t@127.0.0.1:9")
     (verdict,) = examine_environment(folder, "Matminer", "Production")

@@ -124,9 +124,7 @@ def start(cluster, service, registered, proxy, tmp_path, monkeypatch):  # noqa: 
             script = home / NAME / "worker_init.sh"
             change(script, REGISTRY, registry or proxy.uri)
             with script.open("a") as more:
-                more.writelines(
-                    f"\nexport {name}={value}" for name, value in (exports or {}).items()
-                )
+                more.writelines(f"\nexport {each}={value}" for each, value in exports.items())
         agent = Agent(home, service)
         tasks = None
         try:
