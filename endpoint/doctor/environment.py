@@ -36,12 +36,8 @@ def examine_environment(folder: Path, name: str, version: str) -> Iterator[Verdi
     try:
         needs = requirements_of(registry, name, version).contents
     except MatminerComputeError as error:
-        advice = (
-            "run this where build-env ran, signed in as there; --endpoint compares versions too"
-        )
-        yield warn(
-            "environment", f"it cannot be compared with what the model needs: {error}", advice
-        )
+        advice = "run this where build-env ran, signed in as there; --endpoint compares too"
+        yield warn("environment", str(error), advice)
         return
     if missing := [line for line in needs if line not in has]:
         yield warn("environment", f"'{name}' needs also {', '.join(missing)}", anew)
