@@ -28,7 +28,7 @@ def telling_files(folders: Iterable[Path], site: Site) -> list[Path]:
     for folder in folders:
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert files, f"{folder} is empty"
-        found += [path for path in files if _tells(path.read_bytes(), secrets_of(site))]
+        found += [path for path in files if _tells(_content(path), secrets_of(site))]
     return found
 
 
@@ -37,6 +37,12 @@ def command_lines() -> Iterator[bytes]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has ended
             yield path.read_bytes()
+
+
+def _content(path: Path) -> bytes:
+    with contextlib.suppress(FileNotFoundError):  # those who write them are at work
+        return path.read_bytes()
+    return b""
 
 
 def _tells(said: object, secrets: list[bytes]) -> bool:
