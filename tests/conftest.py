@@ -45,7 +45,8 @@ def _scope(nodeid):
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest: the service and Slurm, which mostly wait."""
     place = {scope: at for at, scope in enumerate(ORDER)}
-    items.sort(key=lambda item: place.get(_scope(item.nodeid), len(ORDER)))
+    # Each of the other Pythons is a scope of its own, about as long as that of the workers.
+    items.sort(key=lambda item: place.get(_scope(item.nodeid), place["worker"]))
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
