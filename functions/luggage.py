@@ -2,11 +2,11 @@
 
 import ast
 import builtins
+import functools
 import importlib.util
 import inspect
 import symtable
 import sys
-import sysconfig
 import textwrap
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -79,9 +79,17 @@ def is_own(module: str) -> bool:
         return True
     if spec is None:
         return False
-    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or [])
-    installed = tuple(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))
-    return not all(place.startswith(installed) for place in places)
+    if spec.submodule_search_locations is not None:
+        return not all(
+            _is_installed(Path(place).parent) for place in spec.submodule_search_locations
+        )
+    return not _is_installed(Path(spec.origin or "").parent)
+
+
+@functools.cache
+def _is_installed(folder: Path) -> bool:
+    """Whether an installer fills a folder: an environment's, a user's (``--user``) or a target's."""
+    return folder.name in ("site-packages", "dist-packages") or any(folder.glob("*.dist-info"))
 
 
 class Bag:

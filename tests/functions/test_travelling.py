@@ -428,3 +428,25 @@ def test_a_module_that_is_no_source_is_refused(tmp_path, monkeypatch):
 
     with pytest.raises(TypeError, match="sealed is not a module of Python source"):
         travelling(user.run)
+
+
+@pytest.mark.parametrize("where", ["lib/python3/dist-packages", "modules/chemistry"])
+def test_what_an_installer_put_anywhere_is_not_taken_along(tmp_path, monkeypatch, where):
+    """As ``pip install --user`` and ``--target`` do, and a cluster's ``module load``."""
+    installed, own = tmp_path / where, tmp_path / "own"
+    (installed / "elsewhere").mkdir(parents=True)
+    (installed / "elsewhere" / "__init__.py").write_text("HERE = 3\n")
+    (installed / "apart.py").write_text("HERE = 4\n")
+    (installed / "elsewhere-1.0.dist-info").mkdir()
+    own.mkdir()
+    (own / "calls.py").write_text(
+        "import apart\nimport elsewhere\n\n"
+        "def run(x):\n    return x * elsewhere.HERE * apart.HERE\n"
+    )
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.syspath_prepend(own)
+    import calls
+
+    text = inspect.getsource(travelling(calls.run))
+    assert "HERE = " not in text
+    assert travel(travelling(calls.run))(2) == 24
