@@ -1,6 +1,5 @@
 """``matminer-compute demo``: the whole main job on this machine, for someone just arrived."""
 
-import fcntl
 import os
 import sys
 import time
@@ -62,6 +61,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
     The lock is the system's: it ends with the process, however that ends.
     """
+    import fcntl  # every command is imported with this one, also where there is none
+
     with files(
         f"The data folder {folder} cannot be written",
         advice="set XDG_DATA_HOME to a folder that you may write",

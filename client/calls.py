@@ -22,7 +22,8 @@ from .shards import TASK_BYTES, wire_bytes
 #: How often a task is sent again when its worker died or it is overdue. The functions are pure, so
 #: that is safe; a task that kills its worker each time is not worth more.
 _RESENDS = 2
-#: Seconds for which a service that is away, or refuses for now, is asked again and again.
+#: Seconds for which a service that is away, or refuses for now, is asked again and again; the time
+#: in which a task was under way does not count.
 _PATIENCE = 300.0
 _LONGEST_PAUSE = 8.0
 
@@ -80,21 +81,29 @@ class Calls:
             MatminerComputeError: whatever else the endpoint, the registry or the function says.
         """
         if function not in self.function_ids:
-            raise BundleError(f"The bundle lacks {function}; register again.")
+            raise BundleError(
+                f"The bundle lacks {function}: ask its publisher for a new one ('matminer-compute "
+                "register' makes it)."
+            )
         weight = wire_bytes(args)
         if weight > TASK_BYTES:
             raise PayloadTooLarge(
-                f"{function} would be sent {weight:,} bytes; a task carries {TASK_BYTES:,}."
+                f"{function} would be sent {weight:,} bytes, and a task carries {TASK_BYTES:,}: "
+                "shorten the longest formulas, or name fewer things at once."
             )
         sent: list[Future[Any]] = [ticket.accepted] if ticket and ticket.accepted else []
-        send, resends, pauses, patient_until = not sent, 0, 0, time.monotonic() + _PATIENCE
+        send, resends, pauses = not sent, 0, 0
+        refused, asked = 0.0, time.monotonic()  # seconds for which the service was away; since when
         while True:
             try:
                 if send:
+                    asked = time.monotonic()
                     sent.append(self._send(function, args, kwargs))
                     if ticket:
                         yield from self._noted(ticket, sent[-1])
-                if ended := (yield Until(sent, self._task_timeout)):
+                ended = yield Until(sent, self._task_timeout)
+                asked = time.monotonic()  # the task was under way until now, nothing was away
+                if ended:
                     return _result(ended)
                 if resends == _RESENDS:
                     raise self._no_answer(function)
@@ -106,7 +115,8 @@ class Calls:
             except Passing as error:
                 yield Until([], min(2.0**pauses, _LONGEST_PAUSE))
                 pauses += 1
-                if time.monotonic() > patient_until:
+                refused += time.monotonic() - asked
+                if refused > _PATIENCE:
                     raise EndpointUnavailable(str(error)) from error
             self.resent += 1
             # A task taken for lost may still answer; any of them will do.
@@ -133,7 +143,8 @@ class Calls:
     def _no_answer(self, function: str) -> DeadlineExceeded:
         return DeadlineExceeded(
             f"No answer within {self._task_timeout:g} s from {self.endpoint!r}, while waiting for "
-            f"{function}."
+            f"{function}, though it was sent {1 + _RESENDS} times: raise task_timeout, or see "
+            "whether the endpoint's workers start ('matminer-compute endpoint doctor')."
         )
 
 

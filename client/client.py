@@ -60,6 +60,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
     Raises:
         BundleError: the bundle is missing, unreadable or drifted; or there is none, and the
             endpoint cannot register functions.
+        ValueError: an argument is none of what it may be.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         self._calls = [self._calls_of(one, task_timeout) for one in endpoint]
         self._runs: weakref.WeakSet[Run[Any]] = weakref.WeakSet()
         self._background: Background | None = None
+        self._closed = False
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -233,7 +235,7 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
             below: keep values below this, in the model's unit.
             above: keep values above this.
             report: a page of HTML about what was found; needs matplotlib.
-            restart: begin anew whatever was left or stands there.
+            restart: start over, even if the output or an unfinished screening exists.
             progress: False shows nothing of it; by default a terminal and a notebook have a bar,
                 a log a line now and then.
             command: the line that asked for it, for the record.
@@ -268,7 +270,10 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         """Let go of what this client opened; calls still waiting fail, and nothing hangs."""
         if os.getpid() != self._process:
             return  # a fork's copy: all of it is its parent's
-        for run in list(self._runs):
+        with self._lock:
+            self._closed = True
+            runs = list(self._runs)
+        for run in runs:
             run.abandon()
         with self._lock:
             if self._background is not None:
@@ -300,7 +305,10 @@ class CompositionClient(AbstractContextManager["CompositionClient"]):
         if os.getpid() != self._process:
             raise EndpointUnavailable(
                 "This client belongs to the process that this one was forked from, and would wait "
-                "for ever; open another one here, or start processes by 'spawn'."
+                "forever; open another one here, or start processes by 'spawn'."
             )
-        self._runs.add(run)
+        with self._lock:
+            if self._closed:
+                raise EndpointUnavailable("This client is closed; make another one.")
+            self._runs.add(run)
         return run

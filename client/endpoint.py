@@ -34,6 +34,11 @@ class Endpoint(Protocol):
         ...
 
 
+def name_of(endpoint: Any) -> str:
+    """What a person may call it by: its UUID, if it has one."""
+    return str(getattr(endpoint, "endpoint_id", None) or "embedded")
+
+
 class ServiceEndpoint:
     """A Globus Compute endpoint by its id, through the SDK's ``Executor``, JSON both ways.
 
@@ -46,6 +51,9 @@ class ServiceEndpoint:
             own that logs in when it must.
         chosen: what its operator lets a caller choose, such as account or walltime; each other
             choice is another process of the endpoint, with workers of its own.
+
+    Raises:
+        ValueError: ``endpoint_id`` is not a UUID.
     """
 
     def __init__(
@@ -54,7 +62,13 @@ class ServiceEndpoint:
         client: "Client | None" = None,
         chosen: Mapping[str, Any] | None = None,
     ) -> None:
-        self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
+        try:
+            self.endpoint_id = str(uuid.UUID(str(endpoint_id)))
+        except ValueError:
+            raise ValueError(
+                f"An endpoint is named by its UUID, such as 4b116d3c-1703-4f8f-9f6f-39921e5864df "
+                f"('globus-compute-endpoint list' shows it), not by {str(endpoint_id)!r}."
+            ) from None
         self._client = client
         self.chosen = dict(chosen) if chosen else None
         self._executors: dict[int, JsonExecutor] = {}
@@ -118,7 +132,7 @@ class ServiceEndpoint:
         group = self.task_group
         with self._lock:
             if self._closed:
-                raise EndpointUnavailable("This client is closed.")
+                raise EndpointUnavailable("This client is closed; make another one.")
             if self._executors.get(tasks) in (None, instead_of):
                 self._executors[tasks] = self._start_executor(tasks, group)
             return self._executors[tasks]

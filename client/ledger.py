@@ -118,7 +118,7 @@ class Ledger(Generic[_H]):
         """
         try:
             content = Path(path).read_text(encoding="utf-8")
-            first, *lines = content.splitlines()
+            first, *lines = content.split("\n")  # a formula may hold what other texts end lines by
             head = kind.model_validate_json(first)
         except OSError as error:
             raise JournalError(f"{path} cannot be read ({error.strerror}).") from error

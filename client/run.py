@@ -272,12 +272,13 @@ class Run(Generic[_R]):
         self._fail(
             DeadlineExceeded(
                 f"No answer within {self._timeout:g} s from {lane.calls.endpoint!r}, while waiting "
-                f"for {self._of_shard.function if self._open else 'predict'}."
+                f"for {self._of_shard.function if self._open else 'predict'}: allow more time, or "
+                "ask for fewer rows."
             )
         )
 
     def _give_up(self) -> None:
-        self._fail(EndpointUnavailable("The client was closed."))
+        self._fail(EndpointUnavailable("The client was closed; make another one."))
 
     def _fail(self, error: Exception) -> None:
         if not self.done.done():

@@ -6,9 +6,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from matminer_compute.errors import EndpointNotConfigured
-from matminer_compute.errors.address import address_fault
 from matminer_compute.functions.worker.address import public_address
 from matminer_compute.registration import Bundle
+from matminer_compute.registration.address import address_fault
 
 from .catalogue import Provider, Site
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import platformdirs
 
 from matminer_compute.errors import RegistryError
-from matminer_compute.errors.address import address_fault, sqlite_address
 from matminer_compute.errors.machine import files
+from matminer_compute.registration.address import address_fault, sqlite_address
 
 
 def data_folder() -> Path:

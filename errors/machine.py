@@ -2,7 +2,8 @@
 
 import errno
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,11 +77,22 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     part = _begin(path)
     try:
         yield part
-        with files(f"{path} cannot be written"):
-            part.chmod(0o644)
-            part.replace(Path(path).resolve())  # a link stays one
+        rename(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def rename(part: Path, path: str | os.PathLike[str]) -> None:
+    """Give a file the name of another, whose mode it takes on; a link stays one.
+
+    Raises:
+        FileUnusable: that cannot be.
+    """
+    target = Path(path).resolve()
+    with files(f"{path} cannot be written"):
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
 
 
 def _begin(path: str | os.PathLike[str]) -> Path:
@@ -88,9 +100,9 @@ def _begin(path: str | os.PathLike[str]) -> Path:
     with files(f"{path} cannot be written"):
         if target.exists() and not target.is_file():
             raise OSError(errno.EISDIR, "it is not a file", str(path))
-        descriptor, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-        os.close(descriptor)
-    return Path(part)
+        part = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+        part.touch(exist_ok=False)  # with the mode that the umask gives a new file
+    return part
 
 
 def _refused(error: OSError, what: str, advice: str = "") -> str:

@@ -1,6 +1,5 @@
 """What an operator asks of a worker."""
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -85,6 +84,8 @@ def _ask(report: dict, name: str, version: str) -> None:
 
 
 def _installed(package: str) -> str | None:
+    import importlib.metadata  # it costs who only imports this module a tenth of a second
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

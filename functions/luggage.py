@@ -31,10 +31,16 @@ def take(module: str, taken: dict[str, str]) -> None:
         )
     source = Path(spec.origin).read_text(encoding="utf-8")
     taken[module] = source  # now, so that two that import each other come to an end
-    for node in ast.walk(ast.parse(source)):
-        for name in _imported(node, module):
-            take(name, taken)
+    for name in _brought(module, source):
+        take(name, taken)
     taken[module] = taken.pop(module)
+
+
+@functools.cache
+def _brought(module: str, source: str) -> tuple[str, ...]:
+    """The modules that a source imports relatively; functions share most of theirs."""
+    nodes = ast.walk(ast.parse(source))
+    return tuple(name for node in nodes for name in _imported(node, module))
 
 
 def _imported(node: ast.AST, module: str) -> Iterator[str]:
@@ -79,16 +85,14 @@ def is_own(module: str) -> bool:
         return True
     if spec is None:
         return False
-    if spec.submodule_search_locations is not None:
-        return not all(
-            _is_installed(Path(place).parent) for place in spec.submodule_search_locations
-        )
-    return not _is_installed(Path(spec.origin or "").parent)
+    places = spec.submodule_search_locations
+    places = [spec.origin or ""] if places is None else places
+    return not all(_is_installed(Path(place).parent) for place in places)
 
 
 @functools.cache
 def _is_installed(folder: Path) -> bool:
-    """Whether an installer fills a folder: an environment's, a user's (``--user``) or a target's."""
+    """Whether an installer fills a folder: of an environment, a user (``--user``), a cluster."""
     return folder.name in ("site-packages", "dist-packages") or any(folder.glob("*.dist-info"))
 
 

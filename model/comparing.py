@@ -12,7 +12,6 @@ from typing import Any
 import mlflow
 import numpy as np
 
-from .domain import composition_keys
 from .estimators import cross_validate, pipeline_for
 from .featurizer import build_featurizer
 from .forest import TRUSTED_TYPES
@@ -21,7 +20,7 @@ from .options import WITH_ELEMENTS, TrainOptions
 from .progress import Report
 from .publish import REGRESSOR_CODE, computed_with
 from .registry import quiet_mlflow
-from .training import load_rows
+from .rows import featurized, load_rows
 from .training_data import TrainingData
 
 #: What is compared, by name: how each differs from the options given.
@@ -72,12 +71,14 @@ class Comparison:
         property: what is predicted.
         unit: in which unit.
         rows: how many rows were trained on and judged by.
+        dropped: how many others cannot be used, and were to be skipped.
         compared: how each did, in the order asked.
     """
 
     property: str
     unit: str
     rows: int
+    dropped: int
     compared: list[Compared]
 
 
@@ -96,41 +97,44 @@ def compare(
     Raises:
         TrainingError: the data are at fault.
     """
-    data = load_rows(options, {})
+    unusable: dict[int, str] = {}
+    data = load_rows(options, unusable)
     compared = []
     for number, name in enumerate(names):
         progress(f"comparing: {name}", number / len(names))
-        compared.append(_judged(name, replace(options, **CANDIDATES[name]), data))
+        compared.append(_judged(name, replace(options, **CANDIDATES[name]), data, unusable))
     progress("done", 1.0)
-    return Comparison(data.property_name, data.unit, len(data.frame), compared)
+    rows = len(data.frame.index.difference(list(unusable)))
+    return Comparison(data.property_name, data.unit, rows, len(unusable), compared)
 
 
-def _judged(name: str, options: TrainOptions, data: TrainingData) -> Compared:
+def _judged(
+    name: str, options: TrainOptions, data: TrainingData, unusable: dict[int, str]
+) -> Compared:
     with quiet_mlflow(), tempfile.TemporaryDirectory() as folder:
         featurizer = build_featurizer(
             options.element_property_preset, options.featurizers, Path(folder)
         )
-        features, rows, index, _ = featurizer.featurize(data.formulas)
-        features, target = features[index], data.target[rows]
-        keys = composition_keys(featurizer.loaded, data.frame["formula"].iloc[rows].tolist())
+        rows = featurized(featurizer, data, unusable, options.skip_bad_rows)
         served: list[tuple[int, float]] = []
 
         def serve(model: Any, held_out: np.ndarray) -> None:
-            some = features[held_out][:_TIMED_ROWS]
+            some = rows.features[held_out][:_TIMED_ROWS]
             served.append(_cost(model, options.aggregate, some))
 
         judged = cross_validate(
             pipeline_for(options),
-            features,
-            target,
+            rows.features,
+            rows.target,
             folds=options.folds,
             seed=options.seed,
             aggregate=options.aggregate,
-            compositions=keys,
+            compositions=rows.keys,
             enough=options.enough,
             on_last=serve,
         )
-    learned = calibrated(judged, target, featurizer.elements_of(features), options.seed)
+    elements = featurizer.elements_of(rows.features)
+    learned = calibrated(judged, rows.target, elements, options.seed)
     return Compared(
         name,
         judged.mae,

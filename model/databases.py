@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from matminer_compute.errors import NoProductionVersion, RegistryError
-from matminer_compute.errors.address import sqlite_address
+from matminer_compute.registration.address import sqlite_address
 
 _LOCK_WAIT_S = 10
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,8 @@ from .intervals import Calibration, calibrate
 from .options import TrainOptions
 from .plots import parity_plot, residual_plot, spread_plot
 from .progress import Report
+from .rows import Rows
 from .training_data import TrainingData
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows that can be used."""
-
-    formulas: list[str]
-    features: np.ndarray  # (n_rows, n_features)
-    target: np.ndarray  # (n_rows,)
-    keys: np.ndarray  # (n_rows,), the same for the same reduced composition
 
 
 def judge(

@@ -12,23 +12,23 @@ import mlflow
 from mlflow import MlflowClient
 from sklearn.pipeline import Pipeline
 
-from matminer_compute.errors import TrainingError
 from matminer_compute.functions.worker.address import public_address
 
 from .card.making import of_training
 from .card.record import Card, Features
 from .card.store import log_card
-from .domain import composition_keys, with_domain
+from .domain import with_domain
 from .estimators import CrossValidation, fit, pipeline_for
 from .featurizer import Featurizer, build_featurizer
 from .intervals import Calibration
-from .judging import Rows, calibrated, judge, log_plots
+from .judging import calibrated, judge, log_plots
 from .options import USELESS_R2, TrainOptions
 from .progress import Report, terminal_progress
 from .publish import Published, publish_pair
 from .registry import connected, refuse_moved, told
+from .rows import Rows, featurized, load_rows
 from .runs import active_run, log_facts
-from .training_data import MINIMUM_ROWS, TrainingData, load_data, unusable_rows
+from .training_data import TrainingData
 from .versions import refuse_other_property
 
 
@@ -144,7 +144,7 @@ def _train(
 ) -> _Trained:
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
-    rows = _featurize(featurizer, data, unusable, options.skip_bad_rows)
+    rows = featurized(featurizer, data, unusable, options.skip_bad_rows)
     featurizer = with_domain(featurizer, rows.formulas, rows.target, folder)
     clock.lap("featurize")
     pipeline = pipeline_for(options)
@@ -219,39 +219,6 @@ def _card(trained: _Trained, published: Published) -> Card:
         left_out=len(trained.unusable),
         calibration=trained.calibration,
     )
-
-
-def load_rows(options: TrainOptions, unusable: dict[int, str]) -> TrainingData:
-    """The rows that options ask for; those of a file that cannot be used go into ``unusable``."""
-    data = load_data(
-        options.data,
-        formula_column=options.formula_column,
-        target_column=options.target_column or None,
-        property_name=options.property_name or None,
-        unit=options.unit or None,
-        bad_rows=unusable,
-    )
-    return data.without(options.held_out).take(options.rows)
-
-
-def _featurize(
-    featurizer: Featurizer, data: TrainingData, unusable: dict[int, str], skip: bool
-) -> Rows:
-    """The rows that can be used; the others are added to ``unusable``."""
-    features, rows, index, rejected = featurizer.featurize(data.formulas)
-    for position, why in rejected.items():
-        row = int(data.frame.index[position])
-        unusable[row] = f"the formula {data.formulas[position]!r} is not understood: {why}"
-    if unusable and data.is_users_own and not skip:
-        raise unusable_rows(data.source, unusable)
-    if len(rows) < MINIMUM_ROWS:
-        raise TrainingError(
-            f"Only {len(rows)} of {len(data.frame)} rows can be featurized; "
-            f"at least {MINIMUM_ROWS} are needed."
-        )
-    formulas = data.frame["formula"].iloc[rows].tolist()
-    keys = composition_keys(featurizer.loaded, formulas)
-    return Rows(formulas, features[index], data.target[rows], keys)
 
 
 def _description(

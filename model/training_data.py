@@ -138,9 +138,9 @@ def load_data(
     bad: dict[int, str] = {} if bad_rows is None else bad_rows
     attribution = ""
     if not source or source == BUNDLED:
+        _refuse_names(formula_column, target_column, property_name, unit)
         source, attribution = str(BUNDLED_FILE), BUNDLED_ATTRIBUTION
         frame, target = _read_csv(BUNDLED_FILE, "formula", "formation_energy_per_atom", bad)
-        property_name = unit = None
     elif Path(source).exists() or source.lower().endswith((".csv", ".csv.gz")):
         frame, target = _read_csv(Path(source), formula_column, target_column, bad)
         if bad and (bad_rows is None or len(frame) < MINIMUM_ROWS):
@@ -153,6 +153,21 @@ def load_data(
     return _build(frame, name, unit or _UNITS.get(target, UNSTATED_UNIT), source, attribution)
 
 
+def _refuse_names(formula: str, target: str | None, name: str | None, unit: str | None) -> None:
+    """The bundled set's columns, property and unit are what they are."""
+    given = {
+        "--formula-column": formula != "formula",
+        "--target-column": target,
+        "--property-name": name,
+        "--unit": unit,
+    }
+    if named := [option for option, value in given.items() if value]:
+        raise TrainingError(
+            f"{', '.join(named)} would change what the bundled set is (formation_energy_per_atom, "
+            "eV/atom): leave that out, or name a file of yours (--data)."
+        )
+
+
 def unusable_rows(source: str, bad: Mapping[int, str]) -> TrainingError:
     """The error that names all rows that cannot be used, or the first twenty and how many."""
     shown = [f"  row {number}: {bad[number]}" for number in sorted(bad)[:_ROWS_SHOWN]]
@@ -161,7 +176,7 @@ def unusable_rows(source: str, bad: Mapping[int, str]) -> TrainingError:
     rows = "1 row" if len(bad) == 1 else f"{len(bad)} rows"
     listed = "\n".join(shown)
     return TrainingError(
-        f"{source}: {rows} cannot be used:\n{listed}\nMend them, or leave them out with "
+        f"{source}: {rows} cannot be used:\n{listed}\nFix them, or leave them out with "
         "--skip-bad-rows."
     )
 
@@ -183,7 +198,7 @@ def _build(
     if spread < max(SMALLEST_SPREAD, 1e-12 * float(frame["target"].abs().max())):
         raise TrainingError(
             f"{source}: the values of {name} differ by {spread:.2g} at most: give them in another "
-            "unit, or less what they have in common."
+            "unit, or subtract what they have in common."
         )
     return TrainingData(frame, name, unit, source, attribution, _digest(frame))
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from matminer_compute.client.ledger import Answered, Entry, Ledger, Sent
-from matminer_compute.errors import FileUnusable, JournalError, MatminerComputeError
+from matminer_compute.errors import FileUnusable, JournalError
 from matminer_compute.errors.machine import files
 
 from .keep import Keep
@@ -110,7 +110,7 @@ class Beside:
                     path.unlink(missing_ok=True)
             try:
                 yield
-            except MatminerComputeError:
+            except Exception:
                 if not self.answers.exists() or not self.answers.stat().st_size:
                     self.ledger.unlink(missing_ok=True)  # there is nothing to go on from
                 raise
@@ -130,8 +130,8 @@ class Beside:
         ledger, entries = Ledger.read(self.ledger, Asked)
         if differs := ledger.head.differences(asked):
             raise JournalError(
-                f"{self.ledger} is of a screening that did not end, and {' and '.join(differs)} "
-                "changed since; take that back, or begin anew with --restart."
+                f"{self.ledger} belongs to a screening that did not end, and "
+                f"{' and '.join(differs)} changed since: undo that, or start over with --restart."
             )
         return ledger, entries
 

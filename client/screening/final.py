@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,6 +70,12 @@ class Final:
         if self._output is None:
             self._output = open_output(self._path, self._kind, schema)
         self._output.close()
+
+    def let_go(self) -> None:
+        """Leave the file as it is."""
+        if self._output is not None:
+            with suppress(OSError):  # what could not be written is no news
+                self._output.close()
 
     def extremes(self, order: Literal["lowest", "highest"]) -> list[Row]:
         """The rows with the lowest or highest values, in that order, at most ten."""

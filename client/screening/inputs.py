@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from matminer_compute.client.ledger import Ledger
 from matminer_compute.client.served import Served
+from matminer_compute.client.spaces.formulas import COLUMNS
 from matminer_compute.client.steps import Answer, Part, Predicting
 from matminer_compute.errors import FileUnusable
 from matminer_compute.errors.machine import files, packages
@@ -28,8 +29,6 @@ from .table import answered
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Names that a column of formulas has, in any case.
-_NAMES = ("formula", "composition", "pretty_formula", "reduced_formula")
 _KINDS = {
     ".txt": "text",
     ".csv": "csv",
@@ -194,7 +193,7 @@ def _looked_through(path: Path, *, text: bool) -> tuple[str, int]:
 def _column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
     import pyarrow as pa
 
-    for name in (wanted,) if wanted else _NAMES:
+    for name in (wanted,) if wanted else COLUMNS:
         for same in (str, str.casefold):
             found = [column for column in schema.names if same(column) == same(name)]
             if len(found) != 1:
@@ -207,8 +206,8 @@ def _column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
     if wanted:
         raise FileUnusable(f"{path} has no column {wanted!r}; its columns: {named}.")
     raise FileUnusable(
-        f"{path} has no column called {', '.join(_NAMES[:-1])} or {_NAMES[-1]}; name the one that "
-        f"holds formulas (--column), or put a header above. Its columns: {named}."
+        f"{path} has no column called {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}; name the one "
+        f"that holds formulas (--column), or put a header above. Its columns: {named}."
     )
 
 
@@ -220,12 +219,15 @@ def _kind_of(begin: bytes) -> str:
     if begin.startswith(b"PAR1"):
         return ".parquet"
     if begin.startswith(b"\x1f\x8b"):
-        begin = zlib.decompressobj(wbits=31).decompress(begin)
+        try:
+            begin = zlib.decompressobj(wbits=31).decompress(begin)
+        except zlib.error as error:
+            raise _damaged(Path("Standard input"), error) from error
     first = begin.decode("utf-8-sig", "replace").partition("\n")[0].strip()
     if first.startswith("{"):
         return ".jsonl"
     cells = {cell.strip().strip('"').casefold() for cell in first.replace(";", ",").split(",")}
-    return ".csv" if cells & set(_NAMES) else ".txt"
+    return ".csv" if cells & set(COLUMNS) else ".txt"
 
 
 def _not_utf_8(path: Path, why: str) -> FileUnusable:
@@ -236,4 +238,4 @@ def _not_utf_8(path: Path, why: str) -> FileUnusable:
 
 
 def _damaged(path: Path, error: Exception) -> FileUnusable:
-    return FileUnusable(f"{path} is cut off or damaged ({error}): copy or download it again.")
+    return FileUnusable(f"{path} is cut off or damaged ({error}); copy or download it again.")

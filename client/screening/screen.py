@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from matminer_compute.client.calls import Calls
-from matminer_compute.client.endpoint import ServiceEndpoint
+from matminer_compute.client.endpoint import ServiceEndpoint, name_of
 from matminer_compute.client.ledger import Entry, Ledger, Sent
 from matminer_compute.client.report import check_report, write_report
 from matminer_compute.client.run import Run
@@ -55,6 +56,8 @@ def screen(
     if report is not None:
         check_report(report)
     candidates = _source(source, column)
+    if isinstance(candidates, SpaceInput):
+        keep.on_workers()  # what no answer could hold is refused before one is asked for
     now = datetime.now(UTC)
     asked = Asked(
         source=candidates.name,
@@ -72,7 +75,7 @@ def screen(
     with beside.held(restart=restart):
         left = beside.left(asked)
         run, sink = _run(candidates, beside, asked, left, served)
-        with watched(sink, candidates, progress) as run.watch:
+        with closing(sink), watched(sink, candidates, progress) as run.watch:
             final = begin(run).drive()
     pair = sink.pair
     found = Screening(
@@ -86,7 +89,7 @@ def screen(
         failed=sink.failed_rows,
         model=pair["model"],
         featurizer=pair["featurizer"],
-        endpoints=[_name(calls.endpoint) for calls in served.endpoints],
+        endpoints=[name_of(calls.endpoint) for calls in served.endpoints],
         command=command,
         started=left[0].head.began if left else now,
         ended=datetime.now(UTC),
@@ -150,7 +153,3 @@ def _held_by_services(endpoints: Sequence[Calls], sent: Iterable[Sent]) -> dict[
 def _of(pair: Answer) -> Answer:
     """What a pair is: neither where nor when it was asked for."""
     return {key: pair[key] for key in ("property", "unit", "model", "featurizer", "stale")}
-
-
-def _name(endpoint: Any) -> str:
-    return str(getattr(endpoint, "endpoint_id", None) or "embedded")

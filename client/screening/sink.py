@@ -9,7 +9,7 @@ from matminer_compute.client.run import Verdict
 from matminer_compute.client.shards import Shard
 from matminer_compute.client.steps import Answer, Part, seconds_of
 from matminer_compute.errors import DeadlineExceeded, PayloadTooLarge, RemoteError, WorkerLost
-from matminer_compute.errors.machine import files
+from matminer_compute.errors.machine import files, rename
 
 from .beside import Asked, Beside
 from .cutting import Pace, TableShard
@@ -52,6 +52,7 @@ class FileSink:
         self._aside: list[tuple[TableShard, str]] = []
         self._waiting: dict[int, Answered | SetAside] = {}
         self._next = 0
+        self._begun = False
 
     def begin(self, ledger: Ledger[Asked], before: list[Answered]) -> None:
         """Go on from what a ledger knows to be answered."""
@@ -63,6 +64,7 @@ class FileSink:
         with files(f"{beside.output} cannot be written"):
             end = max((entry.offset + entry.size for entry in before), default=0)
             self._spool = Spool(beside.answers, end)
+            self._begun = True
             for entry in before:
                 self._come(entry)
 
@@ -99,11 +101,16 @@ class FileSink:
         with files(f"{self._beside.output} cannot be written"):
             self.final.close(schema_of(list(self._source.schema), self.pair))
             self._write_failed()
-            self._beside.part.chmod(0o644)
-            self._beside.part.replace(self._beside.output.resolve())
+            rename(self._beside.part, self._beside.output)
             self._ledger.remove()
             self._spool.remove()
         return self.final
+
+    def close(self) -> None:
+        """Let go of the files, however it ended."""
+        if self._begun:
+            self.final.let_go()
+            self._spool.close()
 
     def _come(self, entry: Answered | SetAside) -> None:
         """Hand on what is next in order, and all that has waited for it."""

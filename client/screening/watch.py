@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from matminer_compute.client.endpoint import name_of
 from matminer_compute.client.run import Run
 
 from .sink import FileSink
@@ -46,7 +47,7 @@ class Watcher:
         done = self._sink.rows - (self._before or 0)
         rate = done / max(now - self._started, 1e-9)
         left = max(0, self._source.rows - self._sink.rows) / rate if rate else None
-        under_way = ", ".join(f"{_name(lane.calls.endpoint)} {lane.open}" for lane in run.lanes)
+        under_way = ", ".join(f"{name_of(lane.calls.endpoint)} {lane.open}" for lane in run.lanes)
         tally = self._sink.final.tally
         parts = [
             f"{self._sink.rows:,} of about {self._source.rows:,} {self._source.unit}",
@@ -105,10 +106,6 @@ def _on_a_page() -> Show:
 def _in_a_notebook() -> bool:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return type(shell).__name__ == "ZMQInteractiveShell"
-
-
-def _name(endpoint: Any) -> str:
-    return str(getattr(endpoint, "endpoint_id", None) or "embedded")
 
 
 def _duration(seconds: float) -> str:

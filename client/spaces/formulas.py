@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,15 +17,16 @@ from .pattern import Amounts, amounts_of
 
 _PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]*)?)+")
 _TERM = re.compile(r"([A-Z][a-z]?)([0-9]*)")
-_COLUMNS = ("formula", "composition", "pretty_formula", "reduced_formula")
+#: Names that a column of formulas has, in any case.
+COLUMNS = ("formula", "composition", "pretty_formula", "reduced_formula")
 
 
 def given(formulas: str | list[str], folder: Path, key: str) -> list[str]:
     """The formulas, from a file if one is named.
 
     Args:
-        formulas: themselves, or the name of a file: CSV with a column of formulas, or text with a
-            formula a line; also compressed by gzip.
+        formulas: themselves, or the name of a file: CSV or TSV with a column of formulas, or text
+            with a formula a line; also compressed by gzip.
         folder: where a relative name begins.
         key: of the space, to be named by an error.
 
@@ -36,17 +38,23 @@ def given(formulas: str | list[str], folder: Path, key: str) -> list[str]:
     path = folder / formulas
     with files(f"{key}: {path} cannot be read", SpaceError):
         data = path.read_bytes()
-        if path.suffix == ".gz":
-            data, path = gzip.decompress(data), path.with_suffix("")
+        if path.suffix.lower() == ".gz":
+            try:
+                data, path = gzip.decompress(data), path.with_suffix("")
+            except (EOFError, zlib.error) as error:
+                raise SpaceError(
+                    f"{key}: {path} is cut off or damaged ({error}): copy or download it again."
+                ) from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpaceError(f"{key}: {path} is not UTF-8; save it as such.") from error
-    if path.suffix != ".csv":
+    if path.suffix.lower() not in (".csv", ".tsv"):
         return [line.strip() for line in text.splitlines() if line.strip()]
-    rows = csv.DictReader(io.StringIO(text))
+    head = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text), delimiter=max("\t;,", key=head.count))
     names = {name.strip().lower(): name for name in rows.fieldnames or []}
-    column = next((names[name] for name in _COLUMNS if name in names), None)
+    column = next((names[name] for name in COLUMNS if name in names), None)
     if column is None:
         raise SpaceError(f"{key}: {path} has no column of formulas; call one 'formula'.")
     return [row[column].strip() for row in rows if row[column]]

@@ -1,6 +1,5 @@
 """One version's artifact becomes a model in memory, from the node's cache or a private copy."""
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -77,6 +76,8 @@ def _nothing_written(folder: Path) -> Iterator[None]:
 
 def _differing(version: Version) -> list[str]:
     """Libraries of another minor version than the model's, a sentence each."""
+    import importlib.metadata  # it costs who only imports this module a tenth of a second
+
     trained_with = json.loads(version.tags.get("requirements", "{}"))
     found = {p: importlib.metadata.distributions(name=p) for p in trained_with}
     here = {p: next((d.version for d in found[p]), "missing") for p in trained_with}

@@ -5,7 +5,6 @@ half-written one is never read, and what was unused for longest is removed beyon
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +35,8 @@ def fetch(registry: str, version: Version, cache: Path) -> Path:
         RuntimeError: ``[registry-unreachable]``, ``[artifact-altered]``.
         OSError: the cache cannot be used.
     """
+    import fcntl  # a caller's machine may have none, and imports this module
+
     folder = cache / version.tags["digest"]
     if intact(folder):
         if os.access(folder, os.W_OK):  # a cache may be filled beforehand, and read-only
@@ -99,13 +100,13 @@ def intact(folder: Path) -> bool:
 def prune(cache: Path, keep: Path) -> None:
     """Remove what was unused for longest, beyond the limit; who has it mapped keeps it."""
     room = float(os.environ.get("MATMINER_COMPUTE_CACHE_GB") or 20) * 1e9
-    folders = [f for f in cache.iterdir() if f.is_dir() and f != compiled_folder(f)]
+    # What begins with a dot is machine code, or a download that another worker has under way.
+    folders = [f for f in cache.iterdir() if f.is_dir() and not f.name.startswith(".")]
     for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True):
         room -= size_of(folder)
         if room < 0 and folder != keep:
             shutil.rmtree(folder, ignore_errors=True)
-            for suffix in (".lock", ".hashed"):
-                folder.with_suffix(suffix).unlink(missing_ok=True)
+            folder.with_suffix(".hashed").unlink(missing_ok=True)  # not the lock: one may hold it
 
 
 def _check(version: Version, part: Path) -> None:

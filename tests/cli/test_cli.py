@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from waiting import until
 
 from matminer_compute.endpoint import EmbeddedEndpoint
-from matminer_compute.errors.address import address_fault
 from matminer_compute.functions import predict
 from matminer_compute.registration import Bundle, RegisteredFunction, register
+from matminer_compute.registration.address import address_fault
 
 COMMAND = [sys.executable, "-m", "matminer_compute.cli"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from matminer_compute.errors.address import sqlite_address
 from matminer_compute.model import list_versions
+from matminer_compute.registration.address import sqlite_address
 
 pytestmark = pytest.mark.slow
 

@@ -351,6 +351,9 @@ def test_closing_ends_every_wait(silent):
     thread.join(60)
     assert isinstance(future.exception(60), EndpointUnavailable)
     assert [type(failure) for failure in failures] == [EndpointUnavailable]
+    for ask_again in (client.predict, client.submit, client.featurize):
+        with pytest.raises(EndpointUnavailable, match="closed; make another"):
+            ask_again(["NaCl"])
 
 
 THIN = """
@@ -364,6 +367,17 @@ assert not heavy, heavy
 
 def test_importing_the_client_imports_no_model_library():
     subprocess.run([sys.executable, "-c", THIN], check=True)
+
+
+def test_importing_the_client_needs_nothing_of_unix():
+    """A caller may sit at Windows, which has no fcntl."""
+    without = "import sys\nsys.modules['fcntl'] = None\nimport matminer_compute.cli\n"
+    subprocess.run([sys.executable, "-c", without + THIN], check=True)
+
+
+def test_an_endpoint_is_named_by_its_uuid():
+    with pytest.raises(ValueError, match=r"globus-compute-endpoint list.*not by 'my-cluster'"):
+        CompositionClient(endpoint="my-cluster")
 
 
 def test_the_public_surface_is_what_all_lists():

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from matminer_compute.client import CompositionClient, JournalError
@@ -72,6 +72,17 @@ def test_rows_that_are_not_text_keep_their_reasons(tmp_path):
         1: "a formula must be text, not NoneType",
         3: "a formula must be text, not int",
     }
+
+
+@given(formulas=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
+@example(formulas=["NaCl\u2028MgO", "\u2029", "\x85", "a\x0bb\x0cc\x1cd\x1e"])
+def test_any_text_is_taken_up_again(formulas):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal"
+        Ledger.start(path, request(formulas)).ticket(0, 10, "predict").note(task())
+        found, sent = Ledger.read(path, Request)
+        assert found.head.formulas == formulas
+        assert len(sent) == 1
 
 
 def test_a_task_that_the_service_forgot_is_sent_again(tmp_path):

@@ -52,6 +52,7 @@ def test_what_is_kept_is_the_best_of_all_parts(client, space, tmp_path):
         assert bool(found.highest) == (name == "highest")
     with pytest.raises(ValueError, match="at most 40,000"):
         client.screen(space, tmp_path / "many.csv", top=50_000)
+    assert client.screen(space, tmp_path / "many.csv", top=5).kept == 5  # nothing is in its way
 
 
 class DiesOnce:
@@ -89,5 +90,5 @@ def test_an_older_bundle_says_what_it_lacks(endpoint, space, tmp_path):
     client = CompositionClient(endpoint=endpoint)
     for calls in client._calls:
         del calls.function_ids["screen_space"]
-    with client, pytest.raises(BundleError, match="lacks screen_space; register again"):
+    with client, pytest.raises(BundleError, match="lacks screen_space: ask its publisher"):
         client.screen(space, tmp_path / "out.csv")

@@ -262,6 +262,32 @@ def test_known_compositions_are_left_out_however_they_are_written():
     assert list(Space.ratios(["Li", "Fe", "O"], known=everything, **options)) == []
 
 
+def ratios_less(folder, known):
+    """The ratios of lithium and oxygen that a file does not hold."""
+    path = folder / "space.toml"
+    path.write_text(f'kind = "ratios"\nelements = ["Li", "O"]\nmax_atoms = 3\nknown = "{known}"\n')
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("semicolons.CSV", "id;Formula\n1;Li2O\n"),
+        ("tabs.tsv", "id\tcomposition\n1\tLi2O\n"),
+        ("lines.txt", "Li2O\n"),
+    ],
+)
+def test_known_compositions_come_from_files_as_people_save_them(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert "Li2O" not in set(Space.load(ratios_less(tmp_path, name)))
+
+
+def test_a_known_file_that_is_cut_off_is_said_to_be(tmp_path):
+    (tmp_path / "known.txt.gz").write_bytes(gzip.compress(b"Li2O\n" * 1000)[:-9])
+    with pytest.raises(SpaceError, match=r"known.txt.gz is cut off or damaged"):
+        Space.load(ratios_less(tmp_path, "known.txt.gz"))
+
+
 def test_a_known_formula_of_other_amounts_is_no_candidate_left_out():
     made = Space.series("La{1-x}Sr{x}MnO3", variables={"x": [0, 0.5, 0.55]}, known=["LaSrMn2O6"])
     assert sorted(made) == ["LaMnO3", "Sr0.55La0.45MnO3"]

@@ -25,8 +25,8 @@ from matminer_compute.cli import main
 from matminer_compute.endpoint import EmbeddedEndpoint
 from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
 from matminer_compute.errors import BundleError, EndpointNotConfigured
-from matminer_compute.errors.address import address_fault
 from matminer_compute.registration import Bundle, register
+from matminer_compute.registration.address import address_fault
 
 GCE = Path(sys.executable).with_name("globus-compute-endpoint")
 ODD = [

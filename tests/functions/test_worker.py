@@ -124,9 +124,13 @@ def test_beyond_the_limit_what_was_unused_for_longest_goes_first(artifact, monke
     for age, name in enumerate(("b" * 64, "c" * 64), 1):
         shutil.copytree(artifact, cache / name)
         os.utime(cache / name, (0, 1000 - age))
+    under_way = cache / f".{'d' * 64}-another"  # what another worker downloads just now
+    shutil.copytree(artifact, under_way)
+    os.utime(under_way, (0, 0))
     monkeypatch.setenv("MATMINER_COMPUTE_CACHE_GB", str(2.5 * size / 1e9))
     node_cache.prune(cache, keep=artifact)
     assert {folder.name for folder in cache.iterdir() if folder.is_dir()} == {
         artifact.name,
         "b" * 64,
+        under_way.name,
     }

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from matminer_compute.model.__main__ import train
 from matminer_compute.model.comparing import CANDIDATES
+from matminer_compute.model.training_data import load_data
 
 FEW = ["--compare", "--rows", "150", "--folds", "2", "--n-estimators", "3"]
 
@@ -28,6 +29,21 @@ def test_all_kinds_are_judged_on_the_same_rows(compared):
         assert 0.6 < row["coverage"] <= 1
         assert row["bytes"] > 1000
         assert row["microseconds"] > 0
+
+
+def test_rows_that_cannot_be_used_are_named_or_skipped_when_asked(tmp_path):
+    data = load_data().take(98)
+    lines = [f"{formula},{n % 7}" for n, formula in enumerate(data.formulas)]
+    lines[3:3] = ["not a formula,1.0", "NaCl,much"]
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(["formula,gap", *lines]) + "\n")
+    own = ["--compare", "--data", str(path), "--folds", "2", "--n-estimators", "3", "--json"]
+    refused = CliRunner().invoke(train, own)
+    assert refused.exit_code == 1
+    assert "2 rows cannot be used:\n  row 5: the formula 'not a formula'" in refused.stderr
+    done = CliRunner().invoke(train, [*own, "--skip-bad-rows"])
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["rows"], json.loads(done.stdout)["dropped"]) == (98, 2)
 
 
 def test_a_median_is_of_the_same_trees_as_the_mean(compared):

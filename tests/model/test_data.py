@@ -110,6 +110,21 @@ def test_a_bad_row_is_named_as_a_spreadsheet_numbers_it(csv, row, text, said):
         load_data(csv({row: text}))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"unit": "kJ/mol"},
+        {"property_name": "energy"},
+        {"target_column": "gap"},
+        {"formula_column": "compound"},
+    ],
+)
+def test_the_bundled_set_is_what_it_is(names):
+    option = "--" + next(iter(names)).replace("_", "-")
+    with pytest.raises(TrainingError, match=f"{option} would change what the bundled set is"):
+        load_data(**names)
+
+
 def test_blank_lines_do_not_shift_the_numbering(csv):
     data = load_data(csv({5: "", 6: ","}))
     assert len(data.frame) == 58

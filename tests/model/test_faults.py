@@ -17,11 +17,11 @@ from matminer_compute.errors import (
     RegistryError,
     RegistryUnreachable,
 )
-from matminer_compute.errors.address import sqlite_address
 from matminer_compute.functions.worker.faults import registry_fault
 from matminer_compute.model import list_versions, promote
 from matminer_compute.model import registry as registry_module
 from matminer_compute.model.registry import connected
+from matminer_compute.registration.address import sqlite_address
 
 
 class _Answers(BaseHTTPRequestHandler):

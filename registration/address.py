@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from matminer_compute.errors import RegistryError
 from matminer_compute.functions.worker.address import HIDDEN, is_path, public_address
-
-from . import RegistryError
 
 _CREDENTIALS = re.compile(r"(\w://)\S*@")
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from matminer_compute.errors.address import address_fault, redacted
 from matminer_compute.functions.worker.address import public_address
+from matminer_compute.registration.address import address_fault, redacted
 
 # Not the letters of the rest of the address, so that "is not in it" can be told.
 SECRET = st.text("XYZ089/?#[]@:%&=\\é\n\t", min_size=4).filter(lambda s: {*"XYZ"} & {*s})
