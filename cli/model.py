@@ -17,7 +17,7 @@ from .commands import Commands
 from .terminal import Column, show
 
 if TYPE_CHECKING:
-    from matminer_compute.model import Promotion, VersionInfo
+    from matminer_compute.model import Promotion, Published, VersionInfo
 
 _METRICS = ("MAE", "RMSE", "R2")
 _NAME = click.option(
@@ -67,9 +67,19 @@ def publish(as_json: bool, skops_file: Path, **options: Any) -> None:
         return
     click.echo(
         f"{published.name} version {published.version} with {published.featurizer} version "
-        f"{published.featurizer_version}.\n"
-        f"Next: {_command('promote', published.version, published.name)}"
+        f"{published.featurizer_version}."
     )
+    if options["calibrate_on"]:
+        _show_judged(published)
+    click.echo(f"Next: {_command('promote', published.version, published.name)}")
+
+
+def _show_judged(published: "Published") -> None:
+    """How well it does on the rows that were given for that."""
+    from matminer_compute.model import list_versions
+
+    version = next(v for v in list_versions(published.name) if v.version == published.version)
+    _print_table(f"{version.name} ({version.unit}), on rows it was not trained on", [version])
 
 
 @model.command()

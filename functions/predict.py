@@ -1,5 +1,6 @@
 """Features to property values, on the worker."""
 
+import bisect
 import os
 import platform
 import time
@@ -53,9 +54,9 @@ def predict(
     outside = featurized.get("outside", {})
     started = time.perf_counter()
     numbers = _numbers(model.model, features, index, said["interval"])
-    for at, row in enumerate(rows if outside else []):
-        if str(row) in outside:
-            numbers["lower"][at] = numbers["upper"][at] = None
+    for row in map(int, outside):
+        at = bisect.bisect_left(rows, row)  # rows ascend
+        numbers["lower"][at] = numbers["upper"][at] = None
     before = featurized.get("loading") or {"cold": False, "seconds": 0.0, "warnings": []}
     loading = model.loading()
     seconds = {

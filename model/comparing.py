@@ -70,7 +70,8 @@ class Comparison:
     Attributes:
         property: what is predicted.
         unit: in which unit.
-        rows: how many rows were trained on and judged by.
+        rows: how many rows can be used.
+        judged: how many of them each was judged by, models of the other folds having been trained.
         dropped: how many others cannot be used, and were to be skipped.
         compared: how each did, in the order asked.
     """
@@ -78,6 +79,7 @@ class Comparison:
     property: str
     unit: str
     rows: int
+    judged: int
     dropped: int
     compared: list[Compared]
 
@@ -87,7 +89,8 @@ def compare(
 ) -> Comparison:
     """Judge estimators by the cross-validation of ``train``; nothing is registered.
 
-    The folds are those of ``options``, over reduced compositions: the same for each.
+    The folds are those of ``options``, over reduced compositions, and the same for each: as many
+    are held out as judge the one that takes longest to train.
 
     Args:
         options: of a training; what a candidate is overrides them.
@@ -99,18 +102,23 @@ def compare(
     """
     unusable: dict[int, str] = {}
     data = load_rows(options, unusable)
-    compared = []
-    for number, name in enumerate(names):
+    candidates = {name: replace(options, **CANDIDATES[name]) for name in names}
+    enough = min((each.enough for each in candidates.values() if each.enough), default=0)
+    compared, judged = [], 0
+    for number, (name, candidate) in enumerate(candidates.items()):
         progress(f"comparing: {name}", number / len(names))
-        compared.append(_judged(name, replace(options, **CANDIDATES[name]), data, unusable))
+        candidate = replace(candidate, judged_rows=enough)
+        one, judged = _judged(name, candidate, data, unusable)
+        compared.append(one)
     progress("done", 1.0)
     rows = len(data.frame.index.difference(list(unusable)))
-    return Comparison(data.property_name, data.unit, rows, len(unusable), compared)
+    return Comparison(data.property_name, data.unit, rows, judged, len(unusable), compared)
 
 
 def _judged(
     name: str, options: TrainOptions, data: TrainingData, unusable: dict[int, str]
-) -> Compared:
+) -> tuple[Compared, int]:
+    """How one does, and on how many rows."""
     with quiet_mlflow(), tempfile.TemporaryDirectory() as folder:
         featurizer = build_featurizer(
             options.element_property_preset, options.featurizers, Path(folder)
@@ -119,7 +127,8 @@ def _judged(
         served: list[tuple[int, float]] = []
 
         def serve(model: Any, held_out: np.ndarray) -> None:
-            some = rows.features[held_out][:_TIMED_ROWS]
+            # Few rows would measure what a call costs, not what a row does.
+            some = np.resize(rows.features[held_out], (_TIMED_ROWS, rows.features.shape[1]))
             served.append(_cost(model, options.aggregate, some))
 
         judged = cross_validate(
@@ -135,7 +144,7 @@ def _judged(
         )
     elements = featurizer.elements_of(rows.features)
     learned = calibrated(judged, rows.target, elements, options.seed)
-    return Compared(
+    compared = Compared(
         name,
         judged.mae,
         judged.rmse,
@@ -145,6 +154,7 @@ def _judged(
         judged.fit_seconds,
         *served[0],
     )
+    return compared, int(judged.judged.sum())
 
 
 def _cost(fitted: Any, aggregate: str, features: np.ndarray) -> tuple[int, float]:
@@ -172,7 +182,7 @@ def _cost(fitted: Any, aggregate: str, features: np.ndarray) -> tuple[int, float
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A table, which reads as text too."""
+    """A table, which reads as text too, and what it was judged on."""
     unit = comparison.unit
     head = (
         "estimator",
@@ -206,4 +216,9 @@ def as_markdown(comparison: Comparison) -> str:
         first, *others = zip(texts, widths, strict=True)
         return " | ".join([first[0].ljust(first[1]), *(t.rjust(w) for t, w in others)])
 
-    return "\n".join(f"| {line(texts)} |" for texts in (head, rule, *cells))
+    table = "\n".join(f"| {line(texts)} |" for texts in (head, rule, *cells))
+    left_out = f" ({comparison.dropped:,} left out)" if comparison.dropped else ""
+    return (
+        f"{table}\n\nJudged on the same {comparison.judged:,} of {comparison.rows:,} rows"
+        f"{left_out}, by models trained on the other folds."
+    )

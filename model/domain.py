@@ -26,29 +26,48 @@ Floats = npt.NDArray[np.float64]
 
 #: Of the training formulas with as many elements, this many have no larger share of one element.
 QUANTILE = 0.995
+#: Fewer formulas that hold an element are few, where there are two hundred times as many in all. Of
+#: less data, fewer: there, rows of rare elements are a good part of those that intervals are
+#: learned from, and so inside these as often as others.
+FEW, OF_ALL = 5, 200
 
 
 def with_domain(
-    featurizer: Featurizer, formulas: Sequence[object], target: Floats, folder: Path
+    featurizer: Featurizer, formulas: Sequence[str], folder: Path, what: str = "training"
 ) -> Featurizer:
-    """The featurizer with the domain of these training formulas among its artifacts.
+    """The featurizer with the domain of some formulas among its artifacts.
 
     Args:
         featurizer: what featurized them.
+        formulas: (n_rows,), all of which it accepts.
+        folder: where to write; it must outlive the result.
+        what: the formulas are: of ``training``, or of the ``calibration`` of a model whose training
+            is not known.
+    """
+    path = folder / "domain.json"
+    about = {"what": what, **domain_of(featurizer.loaded, formulas)}
+    path.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    return replace(featurizer, artifacts={**featurizer.artifacts, "domain": str(path)})
+
+
+def with_trained(
+    featurizer: Featurizer, formulas: Sequence[str], target: Floats, folder: Path
+) -> Featurizer:
+    """The featurizer with what its model is taught among its artifacts.
+
+    Args:
+        featurizer: what featurized the formulas.
         formulas: (n_rows,), the training formulas, all of which it accepts.
         target: (n_rows,), the value that each is taught.
         folder: where to write; it must outlive the result.
     """
-    domain, trained = folder / "domain.json", folder / "trained.npz"
-    texts = [str(formula) for formula in formulas]
-    domain.write_text(json.dumps(domain_of(featurizer.loaded, texts), indent=1), encoding="utf-8")
+    path = folder / "trained.npz"
     keys, at, counts = np.unique(
-        composition_keys(featurizer.loaded, texts), return_inverse=True, return_counts=True
+        composition_keys(featurizer.loaded, formulas), return_inverse=True, return_counts=True
     )
     values = np.bincount(at, weights=target) / counts  # one that comes more than once: the mean
-    np.savez_compressed(trained, keys=keys, values=values)
-    beside = {"domain": str(domain), "trained": str(trained)}
-    return replace(featurizer, artifacts={**featurizer.artifacts, **beside})
+    np.savez_compressed(path, keys=keys, values=values)
+    return replace(featurizer, artifacts={**featurizer.artifacts, "trained": str(path)})
 
 
 def composition_keys(loaded: Any, formulas: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -67,9 +86,10 @@ def domain_of(loaded: Any, formulas: Sequence[str]) -> dict[str, Any]:
         formulas: the training formulas.
 
     Returns:
-        ``formulas``: how many; ``by_element``: how many hold each symbol; ``by_size``: for each
-        number of elements the largest share of one element (``fraction``, its 0.995 quantile) and
-        the largest amount, whole amounts without a common divisor (``amount``).
+        ``formulas``: how many; ``few``: an element that fewer hold is hardly known;
+        ``by_element``: how many hold each symbol; ``by_size``: for each number of elements the
+        largest share of one element (``fraction``, its 0.995 quantile) and the largest amount,
+        whole amounts without a common divisor (``amount``).
     """
     groups, _ = loaded.parser.parse(formulas)
     held = np.zeros(len(loaded.symbols), np.intp)
@@ -82,8 +102,10 @@ def domain_of(loaded: Any, formulas: Sequence[str]) -> dict[str, Any]:
             "fraction": float(np.quantile(fractions, QUANTILE)),
             "amount": float((group.amounts.max(axis=0) / group.common_divisor()).max()),
         }
+    count = sum(len(group.texts) for group in groups)
     return {
-        "formulas": sum(len(group.texts) for group in groups),
+        "formulas": count,
+        "few": min(FEW, 1 + count // OF_ALL),
         "by_element": {loaded.symbols[z]: int(held[z]) for z in np.flatnonzero(held).tolist()},
         "by_size": by_size,
     }

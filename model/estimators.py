@@ -45,7 +45,9 @@ class CrossValidation:
         mae: mean absolute error over all rows judged, in the target's unit.
         rmse: root mean squared error over these, in the target's unit.
         r2: coefficient of determination over these, 1 at best.
-        mae_std: standard deviation of the folds' mean absolute errors, in the target's unit.
+        held_out: how many folds were held out.
+        mae_std: standard deviation of these folds' mean absolute errors, in the target's unit; None
+            of a single one.
         std: standard deviation over trees or networks for each row, (n_rows,), in the target's
             unit; None for an estimator whose trees are no independent answers.
         fit_seconds: what training one of the models took, in the mean.
@@ -57,13 +59,15 @@ class CrossValidation:
     mae: float
     rmse: float
     r2: float
-    mae_std: float
+    held_out: int
+    mae_std: float | None
     std: np.ndarray | None
     fit_seconds: float
 
     def as_metrics(self) -> dict[str, float]:
         """The figures under the names they are logged by."""
-        return {"MAE": self.mae, "RMSE": self.rmse, "R2": self.r2, "MAE_std": self.mae_std}
+        metrics = {"MAE": self.mae, "RMSE": self.rmse, "R2": self.r2}
+        return metrics if self.mae_std is None else {**metrics, "MAE_std": self.mae_std}
 
 
 def make_pipeline(estimator: str, size: int, seed: int, **more: Any) -> Pipeline:
@@ -219,7 +223,8 @@ def cross_validate(
         mae=float(mean_absolute_error(known, said)),
         rmse=float(root_mean_squared_error(known, said)),
         r2=float(r2_score(known, said)),
-        mae_std=float(np.std(errors)),
+        held_out=len(errors),
+        mae_std=float(np.std(errors)) if len(errors) > 1 else None,
         std=None if np.isnan(spread[judged]).any() else spread,
         fit_seconds=float(np.mean(seconds)),
     )

@@ -20,6 +20,7 @@ from matminer_compute.errors import TrainingError
 from .card.making import errors_of, of_published
 from .card.record import Errors
 from .card.store import log_card
+from .domain import with_domain
 from .estimators import answers
 from .featurizer import Featurizer, build_featurizer
 from .intervals import Calibration, calibrate
@@ -30,6 +31,9 @@ from .runs import active_run
 from .serialize import load_pipeline
 from .training_data import TrainingData, load_data, unusable_rows
 from .versions import refuse_other_property
+
+#: Errors below this share of the values' spread are no model's on rows that it has not seen.
+_KNOWN_BY_HEART = 1e-6
 
 
 def publish_estimator(
@@ -54,8 +58,8 @@ def publish_estimator(
         element_property_preset: preset of the features it was trained on.
         featurizers: featurizers of the features it was trained on, in order.
         calibrate_on: a CSV with a column ``formula`` and one of known values, of rows that it was
-            **not** trained on: it is judged by them, and its intervals are learned from them.
-            Without it, it has neither metrics nor intervals.
+            **not** trained on: it is judged by them, its intervals are learned from them, and a
+            composition far from all of them is ``outside``. Without it, it has none of these.
         tracking_uri: the registry; by default where ``MLFLOW_TRACKING_URI`` points.
 
     Raises:
@@ -79,6 +83,8 @@ def publish_estimator(
         if calibrate_on is not None:
             data = load_data(str(calibrate_on), property_name=property_name, unit=unit)
             judged = _judged(pipeline, featurizer, data)
+            formulas = list(map(str, data.formulas))
+            featurizer = with_domain(featurizer, formulas, Path(folder), "calibration")
         model = _Elsewhere(Path(path).name, pipeline, featurizer, property_name, unit, name, judged)
         return _publish(client, model)
 
@@ -184,6 +190,11 @@ def _judged(pipeline: Pipeline, featurizer: Featurizer, data: TrainingData) -> _
         raise unusable_rows(data.source, numbered)
     features, known = features[index], data.target[rows]
     values, std = answers(pipeline, features, "mean")
+    if np.quantile(np.abs(values - known), 0.9) < _KNOWN_BY_HEART * np.std(known):
+        raise TrainingError(
+            f"The model gives nine in ten values of {data.source} exactly, which it can only where "
+            "it was trained on them: calibrate it by rows that it has not seen."
+        )
     elements = featurizer.elements_of(features)
     calibration = calibrate(values - known, std, elements, seed=0)
     return _Judged(data.digest, errors_of(known, values, elements), calibration)

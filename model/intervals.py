@@ -29,6 +29,7 @@ ENOUGH = 300
 CALIBRATION_FORMAT = 1
 _FLOOR = 0.2  # of the mean absolute error
 _PARTS = 5
+_LEAST = 25  # four fifths of them are as many as a 95% quantile takes
 _SHOWN = 100  # rows of a number of elements, for a share of them to mean something
 
 Floats = npt.NDArray[np.float64]
@@ -89,7 +90,13 @@ def calibrate(error: Floats, std: Floats | None, elements: Ints | None, seed: in
             all intervals of a group are of one width.
         elements: (n_rows,), the number of elements of each composition; None if not known.
         seed: of the parts by which coverage is judged.
+
+    Raises:
+        ValueError: there are too few rows for the widest interval, which would then be narrower
+            than it says.
     """
+    if len(error) < _LEAST:
+        raise ValueError(f"{len(error)} rows are too few for intervals; it takes {_LEAST}.")
     error = np.abs(error)
     floor = _FLOOR * float(error.mean()) or float(np.finfo(np.float64).tiny)
     spread = (np.zeros(len(error)) if std is None else std) + floor

@@ -15,7 +15,7 @@ WITH_ELEMENTS = (*FEATURIZERS, "ElementFraction")  # what a network does best wi
 
 MODEL_NAME = "Matminer"
 USELESS_R2 = 0.1  # below it a model says little more than the mean of what it was trained on
-_ENOUGH = 10_000
+_ENOUGH, _LEAST_JUDGED = 10_000, 50
 _LONGEST_NAME = 200  # MLflow's databases hold 256
 
 # What each estimator is trained with unless told otherwise: scikit-learn's own number of trees for
@@ -52,8 +52,9 @@ class TrainOptions:
         epochs: passes of a network over the rows; 0 for as many as their number asks for.
         seed: random state of the estimator and of the cross-validation's folds.
         folds: folds of the cross-validation, at least 2.
-        judged_rows: hold out no more folds once so many rows were predicted; 0: hold out all, but
-            of a network, which takes as long to train as a hundred trees, ten thousand rows.
+        judged_rows: hold out no more folds once so many rows were predicted, at least 50; 0: hold
+            out all, but of a network, which takes as long to train as a hundred trees, ten
+            thousand rows.
         name: registered name of the model.
         skip_bad_rows: leave out rows that cannot be used, and log which, instead of refusing.
     """
@@ -115,6 +116,11 @@ class TrainOptions:
         ):
             if getattr(self, name) < least:
                 raise TrainingError(f"{name} must be {least} or more, not {getattr(self, name)}.")
+        if 0 < self.judged_rows < _LEAST_JUDGED:
+            raise TrainingError(
+                f"{self.judged_rows} judged rows are too few to learn intervals from: hold out at "
+                f"least {_LEAST_JUDGED}, or all (0)."
+            )
         if self.seed >= 2**32:
             raise TrainingError(f"seed must be less than 2**32, not {self.seed}.")
         check_featurizers(self.featurizers)

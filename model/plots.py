@@ -33,7 +33,8 @@ def parity_plot(
     limits = (low - margin, high + margin)
     _cloud(axes, target, predicted)
     axes.plot(limits, limits, color="0.3", linewidth=0.8, linestyle="--")
-    axes.set(xlim=limits, ylim=limits, aspect="equal", title=title)
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    figure.suptitle(title)  # above the power of ten that an axis may have
     axes.set_xlabel(f"{label}, known ({unit})")
     axes.set_ylabel(f"{label}, predicted ({unit})")
     figure.savefig(path, dpi=150)
@@ -51,7 +52,7 @@ def residual_plot(
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
     _cloud(left, predicted, residual)
     left.axhline(0, color="0.3", linewidth=0.8, linestyle="--")
-    left.set(title=title)
+    figure.suptitle(title)
     left.set_xlabel(f"{label}, predicted ({unit})")
     left.set_ylabel(f"predicted - known ({unit})")
     right.hist(residual, bins=60, orientation="horizontal", color=_INK)
@@ -102,6 +103,8 @@ def calibration_plot(path: Path, coverage: Mapping[str, Mapping[str, float]]) ->
     axes = figure.add_subplot()
     levels = sorted(coverage, key=float)
     groups = dict.fromkeys(group for level in levels for group in coverage[level])
+    if len(groups) == 2:  # one number of elements: it is all rows
+        groups = {"all": None}
     axes.plot((0, 1), (0, 1), color="0.3", linewidth=0.8, linestyle="--", label="as it should be")
     for group in sorted(groups, key=lambda group: (group != "all", len(group), group)):
         points = [(float(at), coverage[at][group]) for at in levels if group in coverage[at]]

@@ -17,7 +17,7 @@ from matminer_compute.functions.worker.address import public_address
 from .card.making import of_training
 from .card.record import Card, Features
 from .card.store import log_card
-from .domain import with_domain
+from .domain import with_domain, with_trained
 from .estimators import CrossValidation, fit, pipeline_for
 from .featurizer import Featurizer, build_featurizer
 from .intervals import Calibration
@@ -38,7 +38,8 @@ class TrainedRun:
 
     Attributes:
         published: the two registered versions.
-        metrics: cross-validated ``MAE``, ``RMSE`` and ``MAE_std`` in ``unit``, ``R2``, and for each
+        metrics: cross-validated ``MAE``, ``RMSE`` and ``MAE_std`` (over folds, where more than one
+            was held out) in ``unit``, ``R2``, and for each
             level of intervals, such as 90, ``coverage_90`` and the mean ``width_90`` in ``unit``.
         property: what the model predicts.
         unit: in which unit.
@@ -145,7 +146,8 @@ def _train(
     report(f"featurizing {len(data.frame):,} formulas", 0.02)
     featurizer = build_featurizer(options.element_property_preset, options.featurizers, folder)
     rows = featurized(featurizer, data, unusable, options.skip_bad_rows)
-    featurizer = with_domain(featurizer, rows.formulas, rows.target, folder)
+    featurizer = with_domain(featurizer, rows.formulas, folder)
+    featurizer = with_trained(featurizer, rows.formulas, rows.target, folder)
     clock.lap("featurize")
     pipeline = pipeline_for(options)
     judged, importance = judge(pipeline, rows, featurizer.labels, options, report)
@@ -230,8 +232,9 @@ def _description(
     return (
         f"Predicts the {what} ({data.unit}) of a composition, by a {options.estimator} of size "
         f"{options.size} on {options.element_property_preset} features.\n\n"
-        f"Cross-validated in {options.folds} folds: **MAE {judged.mae:.4g} {data.unit}**, RMSE "
-        f"{judged.rmse:.4g} {data.unit}, R² {judged.r2:.3f}.\n\n"
+        f"Cross-validated, {judged.held_out} of {options.folds} folds held out: "
+        f"**MAE {judged.mae:.4g} {data.unit}**, RMSE {judged.rmse:.4g} {data.unit}, "
+        f"R² {judged.r2:.3f}.\n\n"
         f"Trained on {rows:,} rows of {source}. {data.attribution}"
     ).strip()
 

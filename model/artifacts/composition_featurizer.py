@@ -115,9 +115,11 @@ class CompositionFeaturizer(PythonModel):
         known = {symbol: number for number, symbol in enumerate(self.symbols) if number}
         self.parser = self.beside.Parser(known | {"D": 1, "T": 1}, self.kernels.read_plain)
         trained_on = context.artifacts.get("domain")  # known to training alone
-        self.domain = self.beside.Domain(trained_on, self.symbols) if trained_on else None
         trained = context.artifacts.get("trained")
         self.trained = self.beside.Trained(trained) if trained else None
+        self.domain = None
+        if trained_on:
+            self.domain = self.beside.Domain(trained_on, self.symbols, self.trained)
 
     def featurize(
         self, formulas: Sequence[object]

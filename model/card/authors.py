@@ -140,7 +140,7 @@ def read_authors(path: str | os.PathLike[str]) -> Authors:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f", line {line + 1}"
         raise CardError(
-            f"{path}{where}: this is no YAML. docs/authors.yaml is an example."
+            f"{path}{where}: this is not YAML. docs/authors.yaml is an example."
         ) from error
 
 
@@ -155,11 +155,13 @@ def _said(error: ErrorDetails) -> str:
     if kind == "missing":
         return f"{field} is missing"
     if kind == "extra_forbidden":
-        return f"{field} is no field of this file"
+        return f"{field} is not a field of this file"
     if kind == "value_error":
         return f"{field} {message.removeprefix('Value error, ')}"
     if kind == "model_type":
         return f"{field} should hold named fields, such as 'authors:' with a list below it"
+    if kind == "string_too_short":
+        return f"{field} is empty"
     if kind == "string_pattern_mismatch":
         return f"{field} is not written as it should be ({error['input']!r})"
     return f"{field} cannot be used: {message[:1].lower()}{message[1:]}"

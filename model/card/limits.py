@@ -8,7 +8,6 @@ from matminer_compute.model.options import USELESS_R2
 
 from .record import Card, Domain
 
-_RARE = 5  # formulas that hold an element; with fewer, `outside` says so
 _ROWS = 30  # of a number of elements, for their errors to be compared
 _WORSE = 1.5
 _ELSEWHERE = "no rows kept out of its training were given"
@@ -21,7 +20,7 @@ _NO_DOMAIN = dict.fromkeys(
     ("training", "publish"),
     "What it was trained on is not known: no value is marked as outside, however far its "
     "composition is from the training data.",
-) | {"registry": "Which elements it was trained on is not said in the registry."}
+) | {"registry": "There is no card that says which elements it was trained on."}
 _NO_INTERVALS = {
     "training": "none were calibrated when it was trained",
     "publish": f"{_ELSEWHERE} to calibrate them by",
@@ -73,10 +72,16 @@ def _limits(card: Card, symbols: Sequence[str]) -> Iterator[str]:
 def _of_errors(card: Card) -> Iterator[str]:
     assert card.errors is not None
     overall = card.errors.overall
-    yield (
-        "Its errors were measured on compositions drawn at random from its data: for a family of "
-        "compounds of which it saw none, expect larger ones."
-    )
+    if card.origin == "publish":
+        yield (
+            "Its errors were measured on rows that its publisher gave, and said were none that it "
+            "was trained on: for compounds unlike these, expect larger ones."
+        )
+    else:
+        yield (
+            "Its errors were measured on compositions drawn at random from its data: for a family "
+            "of compounds of which it saw none, expect larger ones."
+        )
     if overall.r2 is not None and overall.r2 < USELESS_R2:
         yield f"R² is {overall.r2:.2g}: it predicts little better than the mean of its data."
     many = {n: f for n, f in card.errors.by_elements.items() if f.rows and f.rows >= _ROWS}
@@ -92,14 +97,20 @@ def _of_errors(card: Card) -> Iterator[str]:
 
 
 def _of_domain(domain: Domain, symbols: Sequence[str]) -> Iterator[str]:
+    if domain.what == "calibration":
+        yield (
+            "What it was trained on is not known: compositions far from the rows that its "
+            "intervals were learned from are marked as outside."
+        )
+        return
     if domain.never:
         named = _listed(_runs(domain.never, symbols))
         yield f"It never saw {named}: a value for a composition that holds one is a guess."
-    rare = [symbol for symbol, formulas in domain.by_element.items() if formulas < _RARE]
+    rare = [symbol for symbol, formulas in domain.by_element.items() if formulas < domain.few]
     if rare:
         each = " each" if len(rare) > 1 else ""
         yield (
-            f"It saw {_listed(rare)} in fewer than {_RARE} formulas{each}: a value for a "
+            f"It saw {_listed(rare)} in fewer than {domain.few} formulas{each}: a value for a "
             "composition that holds one is little better than a guess."
         )
     largest = max(domain.by_size, default=0)

@@ -76,6 +76,7 @@ def of_training(
                 preset=options.element_property_preset,
                 columns=len(featurizer.labels),
                 folds=options.folds,
+                held_out=judged.held_out,
                 seed=options.seed,
             ),
             "errors": errors_of(target, judged.predicted, elements),
@@ -118,6 +119,7 @@ def of_published(
             ),
             "errors": judged,
             "intervals": intervals_of(calibration),
+            "domain": _domain(featurizer),
         }
     )
     return _with_limits(card, featurizer)

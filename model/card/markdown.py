@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from .authors import Authors
-from .record import Card, Figures
+from .record import Card, Figures, Protocol
 from .works import works_of
 
 _MARKUP = re.compile(r"[\\`*\[\]<>|~#&$]|(?<![^\W_])_|_(?![^\W_])")  # "_" in a word is none
@@ -91,12 +91,7 @@ def _errors(card: Card) -> str:
         return _UNKNOWN
     overall, unit = card.errors.overall, plain(card.unit)
     rows = "rows" if overall.rows is None else _count(overall.rows, "row")
-    folds = None if card.protocol is None else card.protocol.folds
-    how = (
-        ""
-        if folds is None
-        else f"Cross-validated in {folds} folds, no composition in two of them. "
-    )
+    how = "" if card.protocol is None else _cross_validated(card.protocol)
     said = f"{how}On {rows} kept out of training, in {unit or 'its unit'}:"
     headings = ["elements", "rows", "MAE", "RMSE", "R²"]
     table = [["all", *_figures(overall)]]
@@ -106,6 +101,15 @@ def _errors(card: Card) -> str:
         "perfect model and 0 for one that always says the mean."
     )
     return f"{said}\n\n{_table(headings, table)}\n\n{meaning}"
+
+
+def _cross_validated(protocol: Protocol) -> str:
+    folds, held_out = protocol.folds, protocol.held_out
+    if folds is None:
+        return ""
+    some = "" if held_out in (None, folds) else f", of which {held_out} were held out"
+    some = some.replace("1 were", "one was") if held_out == 1 else some
+    return f"Cross-validated in {folds} folds{some}; no composition is in two of them. "
 
 
 def _figures(figures: Figures) -> list[str]:
@@ -160,8 +164,8 @@ def _elements(card: Card) -> str:
     ]
     headings = ["elements", "formulas", "largest share of one", "largest amount"]
     return (
-        f"{len(domain.by_element)} elements, by the number of training formulas that hold each: "
-        f"{held}.\n\n{_table(headings, bounds)}\n\nA composition beyond these is marked as "
+        f"{len(domain.by_element)} elements, by the number of {domain.what} formulas that hold "
+        f"each: {held}.\n\n{_table(headings, bounds)}\n\nA composition beyond these is marked as "
         "outside, and its value is a guess."
     )
 

@@ -54,6 +54,7 @@ class Protocol(_Part):
         preset: element data of ``ElementProperty``.
         columns: number of features.
         folds: of the cross-validation. All rows of one composition are in the same fold.
+        held_out: how many of these were held out, each predicted by a model of the others.
         seed: random state of the estimator and of the folds.
     """
 
@@ -64,6 +65,7 @@ class Protocol(_Part):
     preset: str = ""
     columns: int | None = None
     folds: int | None = None
+    held_out: int | None = None
     seed: int | None = None
 
 
@@ -120,16 +122,20 @@ class Bounds(_Part):
 
 
 class Domain(_Part):
-    """What the training formulas hold, as ``outside`` goes by it.
+    """What some formulas hold, as ``outside`` goes by it.
 
     Attributes:
+        what: they are of: ``training``, or the ``calibration`` of a model trained elsewhere.
         formulas: how many.
+        few: an element that fewer of them hold is hardly known.
         by_element: how many hold each element, by symbol, in the order of the periodic table.
         by_size: by number of elements.
-        never: symbols of elements that the features know and no training formula holds.
+        never: symbols of elements that the features know and none of the formulas holds.
     """
 
+    what: Literal["training", "calibration"] = "training"
     formulas: int
+    few: int = 5
     by_element: dict[str, int]
     by_size: dict[int, Bounds]
     never: tuple[str, ...] = ()

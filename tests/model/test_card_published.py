@@ -75,7 +75,7 @@ def test_the_example_of_the_documentation_can_be_read():
         ({"year": "soon"}, "year is not written as it should be ('soon')"),
         ({"doi": "10.1/x"}, "doi is no DOI"),
         ({"url": "example.org"}, "url is not written as it should be"),
-        ({"authours": []}, "authours is no field of this file"),
+        ({"authours": []}, "authours is not a field of this file"),
         ({"authors": [{"family": "Ward"}]}, "authors, number 1: given is missing"),
         (
             {"contributors": [{"family": "A", "given": "B"}, {"given": "C"}]},

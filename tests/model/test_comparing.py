@@ -31,6 +31,13 @@ def test_all_kinds_are_judged_on_the_same_rows(compared):
         assert row["microseconds"] > 0
 
 
+def test_all_are_judged_on_as_many_rows_as_the_one_that_takes_longest(monkeypatch):
+    monkeypatch.setattr("matminer_compute.model.options._ENOUGH", 60)
+    done = CliRunner().invoke(train, [*FEW, "--folds", "3", "--json"])
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["rows"], json.loads(done.stdout)["judged"]) == (150, 100)
+
+
 def test_rows_that_cannot_be_used_are_named_or_skipped_when_asked(tmp_path):
     data = load_data().take(98)
     lines = [f"{formula},{n % 7}" for n, formula in enumerate(data.formulas)]
@@ -56,9 +63,10 @@ def test_a_median_is_of_the_same_trees_as_the_mean(compared):
 def test_a_person_gets_a_table_that_is_markdown():
     done = CliRunner().invoke(train, FEW)
     assert done.exit_code == 0, done.output
-    head, rule, *rows = done.stdout.splitlines()
+    head, rule, *rows, _, judged = done.stdout.splitlines()
     assert head.startswith("| estimator ")
     assert "MAE (eV/atom)" in head
     assert set(rule) == set("| -:")
     assert [row.split("|")[1].strip() for row in rows] == list(CANDIDATES)
+    assert judged.startswith("Judged on the same 150 of 150 rows, by models")
     assert len({len(line) for line in (head, rule, *rows)}) == 1

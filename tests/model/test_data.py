@@ -214,7 +214,7 @@ def test_all_bad_rows_are_named_at_once(csv):
         "  row 9: the formula is empty",
         "  row 30: gap is '1e300', beyond 1e+100: no unit makes that sensible",
         "  row 31: gap is '1_0', which is not a finite number",
-        "Mend them, or leave them out with --skip-bad-rows.",
+        "Fix them, or leave them out with --skip-bad-rows.",
     ]
     bad = {}
     assert len(load_data(path, bad_rows=bad).frame) == 56

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from matminer_compute.model.domain import domain_of, with_domain
+from matminer_compute.model.domain import domain_of, with_domain, with_trained
 from matminer_compute.model.featurizer import build_featurizer
 from matminer_compute.model.training_data import load_data
 
@@ -31,9 +31,8 @@ def trained_on(featurizer, tmp_path):
 
     def of(formulas):
         loaded = featurizer.loaded
-        target = np.zeros(len(formulas))
-        path = with_domain(featurizer, formulas, target, tmp_path).artifacts["domain"]
-        loaded.domain = loaded.beside.Domain(path, loaded.symbols)
+        path = with_domain(featurizer, formulas, tmp_path).artifacts["domain"]
+        loaded.domain = loaded.beside.Domain(path, loaded.symbols, None)
         return loaded
 
     yield of
@@ -56,20 +55,51 @@ KNOWN = [f"{metal}{n}O{m}" for metal in ("Fe", "Al", "Na", "Cu") for n in (1, 2)
     ("formula", "why"),
     [
         ("TeO2", "no training formula holds Te"),
-        ("CaO", "only one training formula holds Ca"),
         ("FeAlNaO4", "it has 4 elements, no training formula more than 2"),
         (
             "Fe203",
-            "an amount of 203 for Fe is far beyond the trained (at most 1): did you mean the",
+            "an amount of 203 for Fe is far beyond what training formulas have (at most 1): did",
         ),
-        ("Fe99999", "an amount of 99999 for Fe is far beyond the trained (at most 1)"),
-        ("FeO41", "an amount of 41 for O is far beyond the trained (at most 3)"),
+        (
+            "Fe99999",
+            "an amount of 99999 for Fe is far beyond what training formulas have (at most 1)",
+        ),
+        ("FeO41", "an amount of 41 for O is far beyond what training formulas have (at most 3)"),
         ("Fe0.1O0.9", "0.9 O are 90.0% of the atoms; in 99.5% of the training formulas of 2 elem"),
     ],
 )
 def test_the_reason_says_what_training_had(trained_on, formula, why):
     loaded = trained_on([*KNOWN, "Fe", "CaO", "not a formula", None])
     assert loaded.examine(["FeO", formula])[4][1].startswith(why)
+
+
+def test_an_element_of_few_formulas_is_hardly_known_where_there_is_much_data(trained_on):
+    few = ["CaO", "CaO3", "Ca2O3"]
+    loaded = trained_on(KNOWN * 60 + few)
+    assert loaded.examine(["CaO"])[4] == {0: "only 3 training formulas hold Ca"}
+    # Of less data, intervals are learned from such rows too, and hold for them.
+    assert trained_on(KNOWN + few).examine(["CaO"])[4] == {}
+
+
+@pytest.mark.parametrize(("rows", "most"), [(50, 0.75), (200, 0.25), (1_000, 0.05)])
+def test_of_little_data_most_formulas_have_an_interval(trained_on, shuffled, rows, most):
+    others = shuffled[71_892:][:3_000]
+    assert len(trained_on(shuffled[:rows]).examine(others)[4]) < most * len(others)
+
+
+def test_what_was_trained_on_is_never_outside(featurizer, tmp_path):
+    formulas = [*KNOWN * 60, "Ca99O"]
+    values = np.arange(len(formulas), dtype=float)
+    made = with_trained(with_domain(featurizer, formulas, tmp_path), formulas, values, tmp_path)
+    loaded = featurizer.loaded
+    trained = loaded.beside.Trained(made.artifacts["trained"])
+    loaded.domain = loaded.beside.Domain(made.artifacts["domain"], loaded.symbols, trained)
+    try:
+        assert list(loaded.examine(["OCa99", "Ca98O", "Ca198O2", "FeO"])[4]) == [1]
+        outside = loaded.is_outside([[20, 8], [20, 8]], [[99, 1], [98, 1]])
+        assert outside.tolist() == [False, True]
+    finally:
+        loaded.domain = None
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,32 @@ def test_one_trained_elsewhere_is_judged_by_rows_that_are_given(own_registry, ma
     values, std = models[2].regress(x.to_numpy())
     lower, upper = models[2].intervals.of(x.to_numpy(), values, std, 0.9)
     assert ((lower < values) & (values < upper)).all()
+    halves = [
+        mlflow.pyfunc.load_model(f"models:/Elsewhere Featurizer/{n}").unwrap_python_model()
+        for n in (1, 2)
+    ]
+    assert halves[0].examine(["He", "Fe203"])[4] == {}
+    outside = halves[1].examine([frame["formula"].iloc[0], "He", "Fe203"])[4]
+    assert list(outside) == [1, 2]
+    assert outside[1] == "no calibration formula holds He"
+    assert "far beyond what calibration formulas have" in outside[2]
+    assert halves[1].report(frame["formula"].tolist())[5] == {}  # none of them was trained on
+
+
+def test_rows_that_it_was_trained_on_do_not_calibrate_it(own_registry, matrix, tmp_path):
+    x, y = matrix
+    trees = ExtraTreesRegressor(3, random_state=0).fit(x.to_numpy(), y)
+    frame = load_data().take(len(y)).frame.rename(columns={"target": "energy"})
+    frame.to_csv(tmp_path / "trained.csv", index=False)
+    with pytest.raises(TrainingError, match="where it was trained on them: calibrate it by rows"):
+        publish_estimator(
+            _saved(trees, tmp_path),
+            property_name="energy",
+            unit="eV/atom",
+            name="Elsewhere",
+            calibrate_on=tmp_path / "trained.csv",
+            tracking_uri=own_registry.uri,
+        )
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,13 @@ def arrange(numbers: Ints, amounts: Floats, most: int) -> tuple[list[Composition
             if where != place:
                 amounts[row, where] += amounts[row, place]
                 amounts[row, place] = 0.0
-    there = amounts >= MIN_AMOUNT
+    there = amounts > 0
     faults: dict[str, npt.NDArray[np.bool_]] = {
         "an amount is negative or not a number": ~(amounts >= 0),
         f"an amount is over {MAX_AMOUNT:g}": amounts > MAX_AMOUNT,
         f"an atomic number is not between 1 and {most}": there & ((numbers < 1) | (numbers > most)),
-        f"no amount reaches {MIN_AMOUNT:g}": there.sum(axis=1)[:, None] == 0,
+        f"an amount is under {MIN_AMOUNT:g}": there & (amounts < MIN_AMOUNT),
+        "no amount is over zero": there.sum(axis=1)[:, None] == 0,
     }
     rejected: dict[int, str] = {}
     for reason, fault in faults.items():

@@ -18,21 +18,24 @@ def parse_formula(text: str, known: dict[str, int]) -> list[tuple[int, float]]:
     mean anything else (`check_meaning`).
 
     Raises:
-        FormulaError: as `parse_terms`; also for empty texts, long ones, amounts out of bounds.
+        FormulaError: as `parse_terms`; also for empty texts, long ones, amounts out of bounds. One
+            so small that pymatgen would drop its element would change what the formula is.
     """
     if len(text) > MAX_TEXT:
         raise FormulaError(f"a formula has at most {MAX_TEXT} characters; this one has more")
     terms = parse_foreign(text, known) if CURIOUS.search(text) else parse_terms(text, known)
     if not terms:
         raise FormulaError("the formula is empty")
-    kept = [(known[symbol], amount) for symbol, amount in terms if amount >= MIN_AMOUNT]
-    if not kept:
-        raise FormulaError(f"no amount reaches {MIN_AMOUNT:g}")
-    if max(amount for _, amount in kept) > MAX_AMOUNT:
-        raise FormulaError(f"an amount is over {MAX_AMOUNT:g}")
     amounts: dict[int, float] = {}  # H, D and T were apart until here, as in pymatgen
-    for number, amount in kept:
-        amounts[number] = amounts.get(number, 0.0) + amount
+    for symbol, amount in terms:
+        if amount > MAX_AMOUNT:
+            raise FormulaError(f"an amount is over {MAX_AMOUNT:g}")
+        if amount < MIN_AMOUNT:
+            raise FormulaError(
+                f"the amount {amount:g} of {symbol} is too small to count (under {MIN_AMOUNT:g}): "
+                f"leave {symbol} out"
+            )
+        amounts[known[symbol]] = amounts.get(known[symbol], 0.0) + amount
     return list(amounts.items())
 
 

@@ -23,6 +23,11 @@ WHY_NOT = [  # why a character has no place in a formula, by what the text is fr
         r"-\s*[0-9.]+\s*[A-Z(\[{]",
         "is not part of a formula: amounts must be positive, and an adduct is written with ·",
     ),
+    (
+        r"\+\s*[0-9.]*\s*[A-Z(\[{]",
+        "is not part of a formula: leave charges out, and write an adduct with ·; reactions and"
+        " mixtures have no one composition",
+    ),
     (r"[-+]\s*[a-z]", "is not part of a formula: leave names and labels out"),
     (r"-\s*[A-Z(\[{]", "is not part of a formula: write the elements with amounts, no dashes"),
     (r"[-+±]", "is not part of a formula: charges are not part of a composition"),
@@ -65,6 +70,7 @@ PART_OR_DECIMAL = re.compile(  # CaO.6Al2O3, KCl.2MgCl2: the element before the 
 )
 ROMAN = re.compile(
     r"(?<=\S)\s*(?P<it>[(\[{]\s*(?:I{1,3}|IV|VI{0,3})\s*[)\]}])|(?<=[A-Za-z])(?P<bare>II+|IV)(?![a-z])"
+    r"|(?<=[A-Za-z0-9)\]}])\s+(?P<apart>II+|IV|VI+)\s*$"
 )
 ABBREVIATION = re.compile(r"O(?:Ac(?![0-9])|(?:Pr|Ts)(?=[)\]}]))|THF")
 MISREAD = [  # what the grammar would read, and a chemist means otherwise
@@ -80,7 +86,10 @@ MISREAD = [  # what the grammar would read, and a chemist means otherwise
     (
         re.compile(
             r"(?<=\S)(?P<it>\s*[(\[{]\s*(?:[A-Z][a-z]?|[BDFP][0-9]+|C[1-5]?[0-9])\s*[)\]}])"
-            r"(?=\s*(?:$|[·*]))|^\s*[A-Z][a-z]?[^\s]*[A-Z][^\s]*(?P<bare>\s+[A-Z][a-z]?)\s*$"
+            r"(?=\s*(?:$|[·*]))"
+            # CsCl B2: behind a compound in one piece, an element apart is none; nor is Ni FCC's F
+            r"|^\s*[A-Z][a-z]?[^\s]*[A-Z][^\s]*(?P<bare>\s+[A-Z][a-z]?[0-9]?)\s*$"
+            r"|\S(?P<apart>\s+(?:FCC|BCC|HCP|BCT|N[PWST]s?|NCs?|QDs?))\s*$"
         ),
         "reads as a phase label: leave it out, or write the element without brackets and spaces",
     ),

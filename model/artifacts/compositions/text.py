@@ -25,11 +25,11 @@ DOTS = "·•∙⋅∗⁎⦁・ㆍ‧˙●◦∘⋆⚫⸱⸳ᐧ×✕✖⨯⨉"  
 DASHES = "‐‑‒–—―−⁃"
 MARK = "\0"  # where markup was: it keeps a subscript apart from a number that follows it
 MARKUP = re.compile(
-    r"</?(?:sub|inf)\b[^<>]*>|\$|\\[,;:! ()]"
+    r"(?i:</?(?:sub|inf)\b[^<>]*>)|\$|\\[,;:! ()]"
     r"|\\(?:mathrm|mathsf|mathbf|mathit|textrm|text|rm|ce|ch|left|right)(?![a-z])"
     r"|\\[dt]?frac\{(?P<over>[0-9]+)\}\{(?P<under>[0-9]+)\}"
-    r"|_\{(?P<braced>[^{}]*)\}|_(?=[0-9.])|~(?P<tilded>[0-9.]+)~"
-    r"|(?P<subscript>[₀-₉]+(?:\.[₀-₉]+)*)|(?P<sup></?sup\b[^<>]*>)|\\(?P<command>[a-z]+)"
+    r"|(?:_|\\textsubscript)\{(?P<braced>[^{}]*)\}|_(?=[0-9.])|~(?P<tilded>[0-9.]+)~"
+    r"|(?P<subscript>[₀-₉]+(?:\.[₀-₉]+)*)|(?P<sup>(?i:</?sup\b[^<>]*>))|\\(?P<command>[a-z]+)"
 )
 COMMANDS = {"cdot": "·", "cdotp": "·", "bullet": "·", "times": "·", "ast": "·", "delta": "δ"}
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
