@@ -62,7 +62,8 @@ def allow_functions(name: str, bundle: Bundle) -> bool:
 
     Raises:
         BundleError: the bundle is not of Globus Compute.
-        EndpointNotConfigured: there is no such endpoint, or no ``allowed_functions`` in its file.
+        EndpointNotConfigured: there is no such endpoint, or no ``allowed_functions`` in its file
+            that could be replaced.
     """
     file = endpoint_folder(name) / "config.yaml"
     with _compute_folder():
@@ -74,6 +75,12 @@ def allow_functions(name: str, bundle: Bundle) -> bool:
                 "line 'allowed_functions:' and run this again."
             )
         changed = text[: listed.start()] + _allowing(bundle) + text[listed.end() :]
+        if not _allows(changed, bundle):
+            raise EndpointNotConfigured(
+                f"The list under 'allowed_functions:' in {file} is written in a way that cannot be "
+                "replaced, so the file stays as it was; delete its ids, also those under a second "
+                "'allowed_functions:', leave one line 'allowed_functions:' and run this again."
+            )
         if changed == text:
             return False
         with whole_file(file) as part:
@@ -84,6 +91,17 @@ def allow_functions(name: str, bundle: Bundle) -> bool:
 
 def _allowing(bundle: Bundle) -> str:
     return f"allowed_functions:\n{allowed(bundle)}\n"
+
+
+def _allows(text: str, bundle: Bundle) -> bool:
+    """Whether a ``config.yaml``, as the agent reads it, allows this bundle's functions alone."""
+    with packages():
+        import yaml
+    try:
+        listed = yaml.safe_load(text)["allowed_functions"]
+    except (yaml.YAMLError, LookupError, TypeError):
+        return False
+    return bool(listed == [function.id for function in bundle.functions.values()])
 
 
 def endpoint_folder(name: str) -> Path:
