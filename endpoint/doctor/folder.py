@@ -51,16 +51,21 @@ def _configuration(folder: Path) -> Verdict:
 
 def _functions(folder: Path, bundle: Bundle | None) -> Iterator[Verdict]:
     try:
-        allowed = {str(i) for i in get_config(folder).allowed_functions or ()}
+        allowed = get_config(folder).allowed_functions
     except Exception:  # noqa: BLE001  said by the check before
         return
     update = f"run 'matminer-compute endpoint allow {folder.name} --bundle F'"
-    if not allowed:
+    wanted = {f.id: name for name, f in bundle.functions.items()} if bundle else {}
+    if allowed is None:
         yield warn("functions", "any function of anybody's who may call it runs", update)
+    elif not allowed:  # to the agent that is another thing
+        yield fail("functions", "no function may run: the list of them is empty", update)
     elif bundle is None:
         yield ok("functions", f"{len(allowed)} may run; give --bundle to compare them")
-    elif missing := sorted(n for n, f in bundle.functions.items() if f.id not in allowed):
+    elif missing := sorted(name for i, name in wanted.items() if i not in allowed):
         yield fail("functions", f"not allowed: {', '.join(missing)}", update)
+    elif more := set(allowed) - wanted.keys():
+        yield warn("functions", f"{len(more)} more may run than those of the bundle", update)
     else:
         yield ok("functions", "those of the bundle may run")
 

@@ -17,7 +17,7 @@ from matminer_compute.endpoint.doctor import (
 
 SECRET = "s3cr3t-of-mine"
 TEMPLATE = "user_config_template.yaml.j2"
-HERE = {"parsl": "2026.10.26", "globus-compute-endpoint": "4.19.0"}
+ANOTHER = "6f0ba58e-2f4e-4a4b-9c2b-7d1a6d3f0f12"
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_a_healthy_folder_has_no_complaint(folder):
         ("config.yaml", "public: false", "public: [", "fail", "configuration", "Invalid config"),
         ("config.yaml", "public: false", "colour: red", "fail", "configuration", "colour"),
         ("config.yaml", "6f0ba58e", "00000000", "fail", "functions", "not allowed: predict"),
+        ("config.yaml", "  - ", f"  - {ANOTHER}\n  - ", "warn", "functions", "1 more may run"),
         (TEMPLATE, "max_blocks: 1", "max_blocks: {{", "fail", "template", "expected token"),
         (TEMPLATE, "max_blocks: 1", "colour: 1", "fail", "template", "colour"),
         (TEMPLATE, "max_blocks: 1", "max_blocks: {{ blocks }}", "fail", "template", "blocks"),
@@ -115,6 +116,15 @@ def test_an_endpoint_that_lets_everything_run_is_warned_of(folder):
     (folder / "config.yaml").write_text(text[: text.index("allowed_functions:")])
     (complaint,) = complaints(examine_folder(folder))
     assert (complaint.verdict, complaint.check) == ("warn", "functions")
+
+
+def test_an_endpoint_that_lets_nothing_run_fails(folder):
+    text = (folder / "config.yaml").read_text()
+    none = text[: text.index("allowed_functions:")] + "allowed_functions: []\n"
+    (folder / "config.yaml").write_text(none)
+    (complaint,) = complaints(examine_folder(folder))
+    assert (complaint.verdict, complaint.check) == ("fail", "functions")
+    assert "no function may run" in complaint.found
 
 
 def test_a_folder_that_others_read_is_found(folder):
