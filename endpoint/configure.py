@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +15,7 @@ from matminer_compute.registration import Bundle
 from .catalogue import read_site
 from .options import EndpointOptions
 from .rendering import allowed, render
+from .script import shell_fault
 
 __all__ = ["EndpointOptions", "allow_functions", "endpoint_folder", "init_endpoint"]
 
@@ -158,13 +158,7 @@ def _check_shell(text: str) -> None:
         script = text.encode()
     except UnicodeEncodeError as error:
         raise EndpointNotConfigured("The registry and --worker-init must be UTF-8.") from error
-    bash = shutil.which("bash")
-    if bash is None:
-        return
-    read = subprocess.run([bash, "-n"], input=script, capture_output=True)
-    if read.returncode:
-        said = read.stderr.decode(errors="replace").strip()
-        complaint = said.partition("\n")[0].removeprefix(f"{bash}: ")
+    if fault := shell_fault(script):
         raise EndpointNotConfigured(
-            f"bash cannot read the script of worker_init ({complaint}); mend --worker-init."
+            f"bash cannot read the script of worker_init ({fault}); fix --worker-init."
         )

@@ -144,6 +144,11 @@ class EndpointOptions:
                 f"What starts workers on several nodes of a job is not known for {site.title}: "
                 "leave out --nodes-per-block, and let --max-blocks be the number of nodes."
             )
+        if "\r" in (self.worker_init or ""):
+            raise EndpointNotConfigured(
+                "--worker-init holds a carriage return, as lines of Windows end, which bash would "
+                "take for part of a word: end its lines with a plain newline."
+            )
         drain_period(self.walltime or DEFAULT_WALLTIME)
         check_registry(self.registry, site.provider)
 

@@ -3,8 +3,6 @@
 import os
 import pwd
 import re
-import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from globus_compute_endpoint.endpoint.config.utils import (
 from globus_compute_endpoint.endpoint.identity_mapper import MappedPosixIdentity
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 
+from matminer_compute.endpoint.script import shell_fault
 from matminer_compute.registration import Bundle
 
 from .verdict import Verdict, fail, ok, warn
@@ -136,11 +135,10 @@ def _script(folder: Path) -> Iterator[Verdict]:
     script = folder / "worker_init.sh"
     if not script.exists():
         return  # a pod's is in the template
-    read = subprocess.run(
-        [shutil.which("bash") or "sh", "-n", str(script)], capture_output=True, text=True
-    )
-    if read.returncode:
-        yield fail("worker_init", read.stderr.strip().partition("\n")[0], f"mend {script}")
+    read = script.read_bytes()
+    fault = "its lines end as those of Windows do" if b"\r\n" in read else shell_fault(read)
+    if fault:
+        yield fail("worker_init", fault, f"fix {script}")
     else:
         yield ok("worker_init", "bash can read it")
     if "MLFLOW_TRACKING_URI=" not in script.read_text(errors="replace"):

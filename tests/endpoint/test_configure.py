@@ -318,6 +318,8 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"registry": "http://registry/\udcff"}, "must be UTF-8"),
         ("hpc", {"worker_init": "if true; then module load python"}, "bash cannot read"),
         ("hpc", {"worker_init": "source 'activate"}, "unexpected EOF"),
+        ("hpc", {"worker_init": "cat <<EOF"}, "here-document"),
+        ("hpc", {"worker_init": "module load python\r\n"}, "carriage return"),
         ("hpc", {"site": "local", "queue": "batch"}, "no use for --queue"),
         ("hpc", {"site": "local", "walltime": "01:00:00"}, "no use for --walltime"),
         ("hpc", {"site": "local", "account": "a", "max_blocks": 1}, "--account, --max-blocks"),

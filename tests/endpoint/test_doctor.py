@@ -36,7 +36,7 @@ def complaints(verdicts):
 def edit(file, before, after):
     text = file.read_text()
     assert before in text
-    file.write_text(text.replace(before, after))
+    file.write_text(text.replace(before, after), newline="")
 
 
 def test_a_healthy_folder_has_no_complaint(folder):
@@ -74,6 +74,8 @@ def test_a_healthy_folder_has_no_complaint(folder):
             "pickle",
         ),
         ("worker_init.sh", "cache=", "if cache=", "fail", "worker_init", "unexpected"),
+        ("worker_init.sh", "cache=", "cat <<EOF\ncache=", "fail", "worker_init", "here-document"),
+        ("worker_init.sh", "\n", "\r\n", "fail", "worker_init", "Windows"),
         (
             "worker_init.sh",
             "export MLFLOW_TRACKING_URI=",
