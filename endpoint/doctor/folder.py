@@ -2,12 +2,15 @@
 
 import os
 import pwd
-import re
+import shlex
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
+from os.path import expandvars
 from pathlib import Path
 from typing import Any
 
+import yaml
 from globus_compute_endpoint.endpoint.config import CoreEndpointConfig
 from globus_compute_endpoint.endpoint.config.utils import (
     get_config,
@@ -19,13 +22,13 @@ from globus_compute_endpoint.endpoint.config.utils import (
 from globus_compute_endpoint.endpoint.identity_mapper import MappedPosixIdentity
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 
-from matminer_compute.endpoint.script import shell_fault
+from matminer_compute.endpoint.script import holds_secret, shell_fault
 from matminer_compute.registration import Bundle
 
+from .environment import exported
+from .programs import examine_programs
 from .verdict import Verdict, fail, ok, warn
 
-#: A user and a password in an address, or a variable that is named for holding a secret.
-_SECRET = re.compile(r"\w://[^\s/@:]+:[^\s/@]+@|(PASSWORD|SECRET|TOKEN)\w*\s*[=:]\s*['\"]?\w")
 #: What a caller might choose where he must.
 _CHOICE = {"walltime": "01:00:00"}
 _SENT = ("config.yaml", "user_config_template.yaml.j2", "user_config_schema.json")
@@ -37,6 +40,7 @@ def examine_folder(folder: Path, bundle: Bundle | None = None) -> Iterator[Verdi
     yield from _functions(folder, bundle)
     yield from _template(folder)
     yield from _script(folder)
+    yield from examine_programs(folder)
     yield _secrets(folder)
 
 
@@ -132,26 +136,55 @@ def _serializers(engine: Any, file: Path) -> Verdict:
 
 
 def _script(folder: Path) -> Iterator[Verdict]:
+    """What each job runs first: a script of this folder, or text that stands in the template."""
+    template = folder / "user_config_template.yaml.j2"
     script = folder / "worker_init.sh"
-    if not script.exists():
-        return  # a pod's is in the template
-    read = script.read_bytes()
-    fault = "its lines end as those of Windows do" if b"\r\n" in read else shell_fault(read)
+    try:
+        provider = yaml.safe_load(_rendered(folder, template))["engine"]["provider"]
+        first = str(provider.get("worker_init") or "")
+    except Exception:  # noqa: BLE001  said by the check of the template
+        if not script.exists():
+            return
+        first = f". {shlex.quote(str(script))}"
+    named = _sourced(first)
+    if named and not named.exists():
+        found = f"jobs begin with {named}, which does not exist"
+        yield fail("worker_init", found, f"name {script} under 'worker_init' in {template}")
+        return
+    text, where = (named.read_bytes(), named) if named else (first.encode(), template)
+    fault = "its lines end as those of Windows do" if b"\r\n" in text else shell_fault(text)
     if fault:
-        yield fail("worker_init", fault, f"fix {script}")
+        yield fail("worker_init", fault, f"fix {where}")
+    elif named and named.resolve() != script.resolve():
+        found = f"jobs begin with {named}, and not with the script of this folder"
+        yield warn("worker_init", found, f"name {script} under 'worker_init' in {template}")
     else:
         yield ok("worker_init", "bash can read it")
-    if "MLFLOW_TRACKING_URI=" not in script.read_text(errors="replace"):
+    if not exported(text.decode(errors="replace"), "MLFLOW_TRACKING_URI"):
         yield fail(
             "registry of workers",
-            "worker_init.sh does not name it",
-            f"add 'export MLFLOW_TRACKING_URI=...' to {script}",
+            f"{where.name} does not name it",
+            f"add 'export MLFLOW_TRACKING_URI=...' to {where}",
         )
+
+
+def _sourced(first: str) -> Path | None:
+    """The ``worker_init.sh`` that jobs read, where the template only names it."""
+    try:
+        words = shlex.split(first, comments=True)
+    except ValueError:  # a quote without its other, as in a script that stands there itself
+        return None
+    sourced = (
+        Path(expandvars(word)).expanduser()
+        for dot, word in pairwise(words)
+        if dot in (".", "source")
+    )
+    return next((path for path in sourced if path.name == "worker_init.sh"), None)
 
 
 def _secrets(folder: Path) -> Verdict:
     sent = [f for f in map(folder.joinpath, _SENT) if f.exists()]
-    if holding := [f.name for f in sent if _SECRET.search(f.read_text(errors="replace"))]:
+    if holding := [f.name for f in sent if holds_secret(f.read_text(errors="replace"))]:
         return fail(
             "secrets",
             f"what looks like a password or a token is in {', '.join(holding)}, which Globus is "

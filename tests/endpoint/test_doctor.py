@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -16,6 +17,7 @@ from matminer_compute.endpoint.doctor import (
 )
 
 SECRET = "s3cr3t-of-mine"
+ENVIRONMENT = "user_environment.yaml"
 TEMPLATE = "user_config_template.yaml.j2"
 ANOTHER = "6f0ba58e-2f4e-4a4b-9c2b-7d1a6d3f0f12"
 
@@ -43,7 +45,7 @@ def test_a_healthy_folder_has_no_complaint(folder):
     verdicts = list(examine_folder(folder, BUNDLE))
     assert complaints(verdicts) == []
     checks = ["configuration", "functions", "template", "address", "serializers", "worker_init"]
-    assert [v.check for v in verdicts] == [*checks, "secrets"]
+    assert [v.check for v in verdicts] == [*checks, "programs", "secrets"]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,16 @@ def test_a_healthy_folder_has_no_complaint(folder):
             "registry of workers",
             "MLFLOW_TRACKING_URI",
         ),
+        *(
+            ("worker_init.sh", before, after, "fail", "registry of workers", "does not name it")
+            for before, after in (
+                ("export MLFLOW_TRACKING_URI=", "# export MLFLOW_TRACKING_URI="),
+                (f"=http://me:{SECRET}@registry:5000", "="),
+            )
+        ),
+        (TEMPLATE, "worker_init: ", "# ", "fail", "registry of workers", "MLFLOW_TRACKING_URI"),
+        (ENVIRONMENT, "PATH: ", "PATH: [", "fail", "programs", "not a YAML mapping"),
+        (ENVIRONMENT, "/", "/gone/", "fail", "programs", "leads to no"),
         (
             TEMPLATE,
             "worker_init: ",
@@ -104,6 +116,40 @@ def test_what_is_broken_in_a_folder_is_the_one_complaint(
     assert sentence in complaint.found + complaint.advice
     assert str(folder / file) in complaint.advice or folder.name in complaint.advice
     assert SECRET not in str(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("gone", "verdict", "check", "sentence"),
+    [
+        ("worker_init.sh", "fail", "worker_init", "does not exist"),
+        ("user_environment.yaml", "fail", "programs", "cannot be read"),
+        ("bin", "warn", "programs", "ours are not used"),
+        ("python", "fail", "programs", "matminer_compute_starts.py"),
+    ],
+)
+def test_what_is_gone_from_a_folder_is_the_one_complaint(gone, verdict, check, sentence, folder):
+    (folder / gone).rename(folder.parent / gone)
+    (complaint,) = complaints(examine_folder(folder, BUNDLE))
+    assert (complaint.verdict, complaint.check) == (verdict, check)
+    assert sentence in complaint.found
+
+
+def test_a_program_that_may_not_be_executed_is_found(folder):
+    (folder / "bin" / "globus-compute-endpoint").chmod(0o600)
+    (complaint,) = complaints(examine_folder(folder, BUNDLE))
+    assert (complaint.verdict, complaint.check) == ("warn", "programs")
+
+
+def test_a_folder_that_was_renamed_or_copied_is_found(folder):
+    other = folder.rename(folder.with_name("other"))
+    said = {v.check: v for v in complaints(examine_folder(other, BUNDLE))}
+    assert said["worker_init"].verdict == "fail"
+    assert str(folder / "worker_init.sh") in said["worker_init"].found
+    assert said["programs"].verdict == "warn"
+    shutil.copytree(other, folder)
+    said = {v.check: v for v in complaints(examine_folder(other, BUNDLE))}
+    assert said["worker_init"].verdict == "warn"
+    assert "not with the script of this folder" in said["worker_init"].found
 
 
 def test_an_address_that_is_the_nodes_own_is_found(tmp_path, monkeypatch):
