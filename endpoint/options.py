@@ -11,6 +11,7 @@ from matminer_compute.registration import Bundle
 from matminer_compute.registration.address import address_fault
 
 from .catalogue import Provider, Site
+from .script import holds_secret
 
 Choice = Literal["account", "queue", "walltime"]
 
@@ -149,6 +150,12 @@ class EndpointOptions:
                 "--worker-init holds a carriage return, as lines of Windows end, which bash would "
                 "take for part of a word: end its lines with a plain newline."
             )
+        if site.provider == "kubernetes" and holds_secret(self.worker_init or ""):
+            raise EndpointNotConfigured(
+                "--worker-init holds what looks like a password or a token, and would be sent to "
+                "Globus, since a pod reads no file of this machine: leave it out, and give it to "
+                "the pods' image."
+            )
         drain_period(self.walltime or DEFAULT_WALLTIME)
         check_registry(self.registry, site.provider)
 
@@ -212,7 +219,7 @@ def check_registry(registry: str, provider: Provider) -> None:
     if provider == "kubernetes" and ("@" in parts.netloc or parts.query):
         raise EndpointNotConfigured(
             f"The registry {shown} would be sent to Globus with its secrets, since a pod reads no "
-            "file of this machine: leave them out, and give them to the pods' image or volume as "
+            "file of this machine: leave them out, and give them to the pods' image as "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
 

@@ -185,11 +185,13 @@ def _sourced(first: str) -> Path | None:
 def _secrets(folder: Path) -> Verdict:
     sent = [f for f in map(folder.joinpath, _SENT) if f.exists()]
     if holding := [f.name for f in sent if holds_secret(f.read_text(errors="replace"))]:
+        script = folder / "worker_init.sh"
+        place = str(script) if script.exists() else "what workers have, such as the pods' image"
         return fail(
             "secrets",
             f"what looks like a password or a token is in {', '.join(holding)}, which Globus is "
             "sent",
-            f"move it into {folder / 'worker_init.sh'}, and change it: it is known by now",
+            f"move it into {place}, and change it: it is known by now",
         )
     files = [f for f in folder.iterdir() if f.is_file() and f.suffix in (".sh", ".json", ".yaml")]
     exposed = sorted(f.name for f in files if f.stat().st_mode & 0o077)

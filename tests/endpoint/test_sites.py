@@ -121,6 +121,12 @@ def test_kubernetes_gets_arguments_that_its_provider_has():
     assert not (folder / "worker_init.sh").exists()  # no pod would see it
 
 
+def test_what_only_reads_a_secret_or_is_none_may_be_in_a_pods_script():
+    script = "export TOKENIZERS_PARALLELISM=false MLFLOW_TRACKING_PASSWORD=$(cat /secrets/password)"
+    init_endpoint("pods", options("kubernetes", worker_init=script))
+    assert script in rendered("pods")["engine"]["provider"]["worker_init"].splitlines()
+
+
 def test_a_pods_script_is_the_same_in_the_template_and_in_bash(tmp_path):
     odd = "echo ${#x} {{ a }} {% b %} {# c #} '$HOME' \"\\n\""
     init_endpoint("pods", options("kubernetes", worker_init=odd))
@@ -227,6 +233,8 @@ def test_no_text_of_a_callers_gets_into_a_line_of_a_script(text):
         ("kubernetes", {"registry": "sqlite:////data/r.db"}, "no pod sees"),
         ("kubernetes", {"registry": "http://me:s3cret@r:5000"}, "http://r:5000 would be sent"),
         ("kubernetes", {"worker_init": "echo {% endraw %}"}, "do not survive"),
+        ("kubernetes", {"worker_init": "export MLFLOW_TRACKING_PASSWORD=s3cret"}, "pods' image"),
+        ("kubernetes", {"worker_init": "export AWS_SECRET_ACCESS_KEY='s3cret'"}, "pods' image"),
     ],
 )
 def test_what_does_not_fit_a_site_is_refused(site, changes, sentence, home):
