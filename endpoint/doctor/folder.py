@@ -1,7 +1,9 @@
 """The files of an endpoint on this machine, as the agent will read them."""
 
+import errno
 import os
 import pwd
+import re
 import shlex
 import uuid
 from collections.abc import Iterator
@@ -75,20 +77,50 @@ def _functions(folder: Path, bundle: Bundle | None) -> Iterator[Verdict]:
 
 def _template(folder: Path) -> Iterator[Verdict]:
     file = folder / "user_config_template.yaml.j2"
+    if not file.exists() and not file.with_suffix("").exists():  # the agent takes either
+        advice = f"put {file} back; 'matminer-compute endpoint init' under another name writes one"
+        yield fail("template", f"{file.name} is missing", advice)
+        return
     try:
         text = _rendered(folder, file)
-    except Exception as error:  # noqa: BLE001  Jinja's, the schema's, or of a missing file
-        yield fail("template", _first_line(error), f"mend {file}, or the schema beside it")
+    except Exception as error:  # noqa: BLE001  Jinja's, the schema's, or of a file
+        yield fail("template", _first_line(error), f"fix {file}, or the schema beside it")
         return
     try:
         engine = load_config_yaml(text).engine
     except Exception as error:  # noqa: BLE001  any of the engine's, the provider's, the launcher's
-        yield fail("template", _first_line(error), f"mend {file}")
+        yield _no_engine(error, text, file)
         return
     yield ok("template", "it renders, and makes an engine")
     yield _address(engine, file)
     yield _serializers(engine, file)
     engine.shutdown()
+
+
+def _no_engine(error: Exception, text: str, file: Path) -> Verdict:
+    """Why no engine could be made; what its libraries say is sometimes not enough."""
+    said = str(error)
+    if os.strerror(errno.ENODEV) in said and (
+        name := re.search(r"\bifname: *['\"]?([\w.:@-]+)", text)
+    ):
+        return fail(
+            "template",
+            f"this machine has no network interface {name[1]}",
+            f"name one that nodes reach under 'address' in {file}; 'ip -brief address' lists them",
+        )
+    if "optional modules" in said and "kubernetes" in said:
+        return fail(
+            "template",
+            "the Python module kubernetes is not installed beside globus-compute-endpoint",
+            "run 'pip install kubernetes' there",
+        )
+    wrong, listed, options = said.partition(" Valid options are: ")
+    if listed:
+        # All names of a package are among them, so look for those of the kind: "... valid engine."
+        kind = wrong.rstrip(".").rpartition(" ")[2]
+        named = [o for o in options.split() if kind in o.lower() and o != f"{kind}s"]
+        return fail("template", wrong, f"write one of {', '.join(named)} in {file}")
+    return fail("template", _first_line(error), f"fix {file}")
 
 
 def _rendered(folder: Path, file: Path) -> str:

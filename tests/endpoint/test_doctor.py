@@ -64,7 +64,24 @@ def test_a_healthy_folder_has_no_complaint(folder):
             "address: {type: address_by_interface, ifname: none0}",
             "fail",
             "template",
-            "No such device",
+            "no network interface none0",
+        ),
+        (TEMPLATE, "LocalProvider", "Local", "fail", "template", "KubernetesProvider, LSFProvider"),
+        (
+            TEMPLATE,
+            "GlobusComputeEngine",
+            "Parsl",
+            "fail",
+            "template",
+            "one of GlobusComputeEngine, GlobusMPIEngine",
+        ),
+        (
+            TEMPLATE,
+            "address: 127.0.0.1",
+            "address: {type: by_name}",
+            "fail",
+            "template",
+            "one of address_by_hostname, address_by_interface",
         ),
         (TEMPLATE, "address: 127.0.0.1", "# no address", "warn", "address", "web site"),
         (
@@ -121,6 +138,7 @@ def test_what_is_broken_in_a_folder_is_the_one_complaint(
 @pytest.mark.parametrize(
     ("gone", "verdict", "check", "sentence"),
     [
+        (TEMPLATE, "fail", "template", TEMPLATE),
         ("worker_init.sh", "fail", "worker_init", "does not exist"),
         ("user_environment.yaml", "fail", "programs", "cannot be read"),
         ("bin", "warn", "programs", "ours are not used"),
@@ -157,6 +175,17 @@ def test_an_address_that_is_the_nodes_own_is_found(tmp_path, monkeypatch):
     options = EndpointOptions(BUNDLE, "http://r:5000", site="slurm", interface="lo")
     (complaint,) = complaints(examine_folder(init_endpoint("hpc", options), BUNDLE))
     assert (complaint.verdict, complaint.check) == ("fail", "address")
+
+
+def test_pods_want_another_package_and_read_no_script_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(tmp_path / "compute"))
+    options = EndpointOptions(BUNDLE, "http://r:5000", site="kubernetes", container="image:1")
+    folder = init_endpoint("pods", options)
+    edit(folder / TEMPLATE, "DO_NOT_TRACK=", f"MLFLOW_TRACKING_TOKEN={SECRET} DO_NOT_TRACK=")
+    template, secrets = complaints(examine_folder(folder, BUNDLE))
+    assert (template.verdict, template.advice) == ("fail", "run 'pip install kubernetes' there")
+    assert (secrets.verdict, "the pods' image" in secrets.advice) == ("fail", True)
+    assert "worker_init.sh" not in secrets.advice
 
 
 def test_an_endpoint_that_lets_everything_run_is_warned_of(folder):
