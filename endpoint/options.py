@@ -20,7 +20,7 @@ _SCHEDULER_NAME = re.compile(r"[\w.,+-]+", re.ASCII)
 _CONSTRAINT = re.compile(r"[\w.,+*|&()\[\]-]+", re.ASCII)
 _INTERFACE = re.compile(r"[\w.:@-]{1,15}", re.ASCII)  # Linux has room for 15 characters
 _IMAGE = re.compile(r"[\w./:@+-]+", re.ASCII)
-_WALLTIME = re.compile(r"(\d+):([0-5]\d):([0-5]\d)", re.ASCII)
+_WALLTIME = re.compile(r"(\d+):([0-5]\d):00", re.ASCII)
 #: What MLflow can keep a registry in, beside sqlite.
 _SCHEMES = ("http", "https", "postgresql", "mysql", "mssql")
 _HERE = ("localhost", "::1", "0.0.0.0")  # noqa: S104  compared with, never bound to
@@ -54,7 +54,8 @@ class EndpointOptions:
             available on a node; by default it puts the environment of this process on ``PATH``.
         queue: Slurm's partition, or the queue of PBS; the cluster's default one if None.
         account: whom the scheduler charges; the operator's default if None.
-        walltime: of a job, ``HH:MM:SS``; an hour if None.
+        walltime: of a job, ``HH:MM:SS`` in whole minutes; an hour if None. A caller who may choose
+            it can ask for no more.
         max_blocks: jobs or pods at once; one if None.
         nodes_per_block: nodes of a job; one if None.
         qos: Slurm's quality of service.
@@ -156,7 +157,7 @@ class EndpointOptions:
                 "Globus, since a pod reads no file of this machine: leave it out, and give it to "
                 "the pods' image."
             )
-        drain_period(self.walltime or DEFAULT_WALLTIME)
+        drain_period(DEFAULT_WALLTIME if self.walltime is None else self.walltime)
         check_registry(self.registry, site.provider)
 
 
@@ -167,14 +168,15 @@ def drain_period(walltime: str) -> int:
     """Seconds after which a job takes no new task: five minutes, or a fifth, before its end.
 
     Raises:
-        EndpointNotConfigured: it is not ``HH:MM:SS``, or too short.
+        EndpointNotConfigured: it is not ``HH:MM:00``, or too short.
     """
     match = _WALLTIME.fullmatch(walltime)
-    hours, minutes, seconds = map(int, match.groups()) if match else (0, 0, 0)
-    total = 3600 * hours + 60 * minutes + seconds
-    if total < 60:
+    hours, minutes = map(int, match.groups()) if match else (0, 0)
+    total = 3600 * hours + 60 * minutes
+    if not total:
+        # Slurm is asked for minutes, and takes none for no limit at all.
         raise EndpointNotConfigured(
-            f"The walltime {walltime!r} must be HH:MM:SS, and at least a minute."
+            f"The walltime {walltime!r} must be HH:MM:SS, in whole minutes and at least a minute."
         )
     return total - min(300, total // 5)
 

@@ -302,6 +302,8 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"walltime": "90"}, "HH:MM:SS"),
         ("hpc", {"walltime": "00:00:59"}, "at least a minute"),
         ("hpc", {"walltime": "01:00:00\n"}, "HH:MM:SS"),
+        ("hpc", {"walltime": "00:01:59"}, "whole minutes"),
+        ("hpc", {"walltime": ""}, "HH:MM:SS"),
         ("hpc", {"max_blocks": 0}, "max-blocks is 0"),
         ("hpc", {"workers_per_node": -1}, "workers-per-node is -1"),
         ("hpc", {"registry": "sqlite:///registry.db"}, "absolute path"),

@@ -18,6 +18,7 @@ from parsl.providers import KubernetesProvider
 from matminer_compute.cli import main
 from matminer_compute.endpoint.catalogue import read_site, site_names
 from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
+from matminer_compute.endpoint.rendering import _CHOICES, _at_most
 from matminer_compute.errors import EndpointNotConfigured
 from matminer_compute.registration import Bundle
 from matminer_compute.registration.bundle import RegisteredFunction
@@ -186,6 +187,23 @@ def test_a_caller_chooses_what_the_operator_lets_him():
     assert (chosen["provider"]["walltime"], chosen["drain_period"]) == ("00:10:00", 480)
 
 
+@pytest.mark.parametrize("asked", ["00:00:00", "00:00:59", "00:01:59", "00:30:01", "02:31:00"])
+def test_a_caller_gets_no_job_without_an_end_and_none_longer_than_the_operators(asked):
+    init_endpoint("s", options("slurm", walltime="2:30:00", caller_chooses=("walltime",)))
+    refused = render_user_config("s", {"walltime": asked})
+    assert refused.exit_code != 0
+    assert "at most 2:30:00" in refused.output + str(refused.exception)
+    assert rendered("s", {"walltime": "02:30:00"})["engine"]["provider"]["walltime"] == "02:30:00"
+
+
+MINUTES = st.integers(1, 99 * 60 + 59).map(lambda m: f"{m // 60:02}:{m % 60:02}:00")
+
+
+@given(MINUTES, MINUTES)
+def test_the_longest_walltime_is_a_bound(longest, asked):
+    assert bool(re.match(_at_most(longest), asked)) == (asked <= longest)
+
+
 def test_what_a_site_wants_may_be_left_to_the_caller():
     mine = EndpointOptions(
         BUNDLE, "http://r:5000", site="delta", caller_chooses=("account",), max_blocks=2
@@ -198,8 +216,6 @@ def test_what_a_site_wants_may_be_left_to_the_caller():
 @given(st.text(min_size=1))
 def test_no_text_of_a_callers_gets_into_a_line_of_a_script(text):
     import jsonschema
-
-    from matminer_compute.endpoint.rendering import _CHOICES
 
     for name, schema in _CHOICES.items():
         try:
