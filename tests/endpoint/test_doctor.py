@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -231,9 +232,15 @@ def test_an_agent_is_up_gone_or_perhaps_elsewhere(folder):
     _, agent = examine_account(folder)
     assert (agent.verdict, agent.advice) == ("warn", "run 'globus-compute-endpoint start here'")
     pid = folder / "daemon.pid"
-    pid.touch()
+    pid.write_text(f"{os.getpid()}\n")
     _, agent = examine_account(folder)
     assert (agent.verdict, "an-id" in agent.found) == ("ok", True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for other in (f"{ended.pid}\n", "", "9" * 30):
+        pid.write_text(other)
+        _, agent = examine_account(folder)
+        assert (agent.verdict, "on another machine" in agent.found) == ("warn", True)
     os.utime(pid, (time.time() - 3600,) * 2)
     _, agent = examine_account(folder)
     assert (agent.verdict, "another login node" in agent.found) == ("warn", True)
