@@ -1,5 +1,6 @@
 """``matminer-compute endpoint``: what an operator uses."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def init(name: str, bundle: Path, build_env: bool, **options: Any) -> None:
         options["worker_init"] = activation(environment)
     folder = init_endpoint(name, EndpointOptions(bundle=known, **options))
     print(folder)
-    say(f"Look through its files, then run 'globus-compute-endpoint start {name}'.")
+    say(f"Look through its files, then run 'globus-compute-endpoint start {shlex.quote(name)}'.")
 
 
 @endpoint.command()
@@ -168,7 +169,7 @@ def allow(name: str, bundle: Path) -> None:
     from matminer_compute.registration import Bundle
 
     if allow_functions(name, Bundle.load(bundle)):
-        say(f"Changed; run 'globus-compute-endpoint restart {name}' for it to take effect.")
+        say(f"Changed; run 'globus-compute-endpoint restart {shlex.quote(name)}' to use it.")
     else:
         say("They are allowed already.")
 

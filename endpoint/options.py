@@ -188,7 +188,7 @@ def check_registry(registry: str, provider: Provider) -> None:
         EndpointNotConfigured: it cannot; says why, without what may be a secret.
     """
     scheme = registry.partition("://")[0].partition("+")[0].lower()
-    shown = public_address(registry)
+    shown = public_address(registry) or repr(registry)
     if scheme == "sqlite":
         if provider == "kubernetes":
             raise EndpointNotConfigured(
@@ -201,6 +201,11 @@ def check_registry(registry: str, provider: Provider) -> None:
                 "relative one in another folder at every task."
             )
         return
+    if re.search(r"\s", registry):
+        raise EndpointNotConfigured(
+            f"The registry {shown} holds a blank: write it as http://host:port, and a blank of a "
+            "password as %20."
+        )
     if scheme not in _SCHEMES:
         raise EndpointNotConfigured(
             f"The registry {shown} cannot be one: it must be an http(s) "

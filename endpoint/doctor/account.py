@@ -1,6 +1,7 @@
 """The login of this machine, and whether the agent of an endpoint runs here."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def _login() -> Verdict:
 
 
 def _agent(folder: Path) -> Verdict:
-    start = f"run 'globus-compute-endpoint start {folder.name}'"
+    start = f"run 'globus-compute-endpoint start {shlex.quote(folder.name)}'"
     try:
         known = json.loads((folder / "endpoint.json").read_text())["endpoint_id"]
     except (OSError, ValueError, LookupError, TypeError):

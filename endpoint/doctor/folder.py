@@ -59,7 +59,7 @@ def _functions(folder: Path, bundle: Bundle | None) -> Iterator[Verdict]:
         allowed = get_config(folder).allowed_functions
     except Exception:  # noqa: BLE001  said by the check before
         return
-    update = f"run 'matminer-compute endpoint allow {folder.name} --bundle F'"
+    update = f"run 'matminer-compute endpoint allow {shlex.quote(folder.name)} --bundle F'"
     wanted = {f.id: name for name, f in bundle.functions.items()} if bundle else {}
     if allowed is None:
         yield warn("functions", "any function of anybody's who may call it runs", update)
