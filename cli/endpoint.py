@@ -24,8 +24,10 @@ def _of_jobs(command: _Command) -> _Command:
     for option in reversed(
         (
             click.option("--queue", "--partition", help="Queue, or partition of Slurm's."),
-            click.option("--account", help="Whom the scheduler charges."),
-            click.option("--walltime", show_default="01:00:00", help="Of one job, HH:MM:SS."),
+            click.option("--account", help="Account the scheduler charges."),
+            click.option(
+                "--walltime", show_default="01:00:00", help="Walltime of one job, HH:MM:SS."
+            ),
             click.option("--max-blocks", type=int, show_default="1", help="Jobs or pods at once."),
             click.option("--nodes-per-block", type=int, show_default="1", help="Nodes of a job."),
             click.option("--qos", help="Slurm's quality of service."),

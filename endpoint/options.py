@@ -53,7 +53,7 @@ class EndpointOptions:
         worker_init: bash text that makes ``globus-compute-endpoint`` and the model's packages
             available on a node; by default it puts the environment of this process on ``PATH``.
         queue: Slurm's partition, or the queue of PBS; the cluster's default one if None.
-        account: whom the scheduler charges; the operator's default if None.
+        account: the account that the scheduler charges; the operator's default if None.
         walltime: of a job, ``HH:MM:SS`` in whole minutes; an hour if None. A caller who may choose
             it can ask for no more.
         max_blocks: jobs or pods at once; one if None.

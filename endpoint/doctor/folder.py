@@ -50,7 +50,7 @@ def _configuration(folder: Path) -> Verdict:
     try:
         get_config(folder)
     except Exception as error:  # noqa: BLE001  the agent's reader raises what it likes
-        return fail("configuration", _first_line(error), f"mend {folder / 'config.yaml'}")
+        return fail("configuration", _first_line(error), f"fix {folder / 'config.yaml'}")
     return ok("configuration", "config.yaml loads")
 
 
