@@ -20,6 +20,7 @@ from matminer_compute.endpoint.doctor import (
 SECRET = "s3cr3t-of-mine"
 ENVIRONMENT = "user_environment.yaml"
 TEMPLATE = "user_config_template.yaml.j2"
+HERE = {"parsl": "2026.10.26", "globus-compute-endpoint": "4.19.0"}
 ANOTHER = "6f0ba58e-2f4e-4a4b-9c2b-7d1a6d3f0f12"
 
 
@@ -187,6 +188,16 @@ def test_pods_want_another_package_and_read_no_script_of_this_machine(tmp_path, 
     assert (template.verdict, template.advice) == ("fail", "run 'pip install kubernetes' there")
     assert (secrets.verdict, "the pods' image" in secrets.advice) == ("fail", True)
     assert "worker_init.sh" not in secrets.advice
+
+
+def test_a_caller_who_must_choose_a_walltime_finds_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(tmp_path / "compute"))
+    options = EndpointOptions(
+        BUNDLE, "http://r:5000", walltime="00:05:00", caller_chooses=("walltime",)
+    )
+    folder = init_endpoint("hpc", options)
+    edit(folder / "user_config_schema.json", '"required": []', '"required": ["walltime"]')
+    assert "template" not in {v.check for v in complaints(examine_folder(folder, BUNDLE))}
 
 
 def test_an_endpoint_that_lets_everything_run_is_warned_of(folder):
