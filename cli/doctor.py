@@ -151,7 +151,7 @@ def _asked(
         said = str(as_typed(error))
         older = "'canary'" in said  # no part of its schema
         advice = "run 'endpoint init' again, or ask with --shared"
-        yield fail("worker", said, advice if older else "mend that, then ask again")
+        yield fail("worker", said, advice if older else "fix that, then ask again")
     else:
         agent = _versions() if agent_is_here else {}
         yield from examine_worker(report, agent=agent, asked=asked, answered=time.time())

@@ -1,5 +1,6 @@
 """``matminer-compute endpoint``: what an operator uses."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ def _of_jobs(command: _Command) -> _Command:
     for option in reversed(
         (
             click.option("--queue", "--partition", help="Queue, or partition of Slurm's."),
-            click.option("--account", help="Whom the scheduler charges."),
-            click.option("--walltime", show_default="01:00:00", help="Of one job, HH:MM:SS."),
+            click.option("--account", help="Account the scheduler charges."),
+            click.option(
+                "--walltime", show_default="01:00:00", help="Walltime of one job, HH:MM:SS."
+            ),
             click.option("--max-blocks", type=int, show_default="1", help="Jobs or pods at once."),
             click.option("--nodes-per-block", type=int, show_default="1", help="Nodes of a job."),
             click.option("--qos", help="Slurm's quality of service."),
@@ -98,7 +101,7 @@ def init(name: str, bundle: Path, build_env: bool, **options: Any) -> None:
         options["worker_init"] = activation(environment)
     folder = init_endpoint(name, EndpointOptions(bundle=known, **options))
     print(folder)
-    say(f"Look through its files, then run 'globus-compute-endpoint start {name}'.")
+    say(f"Look through its files, then run 'globus-compute-endpoint start {shlex.quote(name)}'.")
 
 
 @endpoint.command()
@@ -168,7 +171,7 @@ def allow(name: str, bundle: Path) -> None:
     from matminer_compute.registration import Bundle
 
     if allow_functions(name, Bundle.load(bundle)):
-        say(f"Changed; run 'globus-compute-endpoint restart {name}' for it to take effect.")
+        say(f"Changed; run 'globus-compute-endpoint restart {shlex.quote(name)}' to use it.")
     else:
         say("They are allowed already.")
 

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +15,7 @@ from matminer_compute.registration import Bundle
 from .catalogue import read_site
 from .options import EndpointOptions
 from .rendering import allowed, render
+from .script import shell_fault
 
 __all__ = ["EndpointOptions", "allow_functions", "endpoint_folder", "init_endpoint"]
 
@@ -62,7 +62,8 @@ def allow_functions(name: str, bundle: Bundle) -> bool:
 
     Raises:
         BundleError: the bundle is not of Globus Compute.
-        EndpointNotConfigured: there is no such endpoint, or no ``allowed_functions`` in its file.
+        EndpointNotConfigured: there is no such endpoint, or no ``allowed_functions`` in its file
+            that could be replaced.
     """
     file = endpoint_folder(name) / "config.yaml"
     with _compute_folder():
@@ -74,6 +75,12 @@ def allow_functions(name: str, bundle: Bundle) -> bool:
                 "line 'allowed_functions:' and run this again."
             )
         changed = text[: listed.start()] + _allowing(bundle) + text[listed.end() :]
+        if not _allows(changed, bundle):
+            raise EndpointNotConfigured(
+                f"The list under 'allowed_functions:' in {file} is written in a way that cannot be "
+                "replaced, so the file stays as it was; delete its ids, also those under a second "
+                "'allowed_functions:', leave one line 'allowed_functions:' and run this again."
+            )
         if changed == text:
             return False
         with whole_file(file) as part:
@@ -84,6 +91,17 @@ def allow_functions(name: str, bundle: Bundle) -> bool:
 
 def _allowing(bundle: Bundle) -> str:
     return f"allowed_functions:\n{allowed(bundle)}\n"
+
+
+def _allows(text: str, bundle: Bundle) -> bool:
+    """Whether a ``config.yaml``, as the agent reads it, allows this bundle's functions alone."""
+    with packages():
+        import yaml
+    try:
+        listed = yaml.safe_load(text)["allowed_functions"]
+    except (yaml.YAMLError, LookupError, TypeError):
+        return False
+    return bool(listed == [function.id for function in bundle.functions.values()])
 
 
 def endpoint_folder(name: str) -> Path:
@@ -140,13 +158,7 @@ def _check_shell(text: str) -> None:
         script = text.encode()
     except UnicodeEncodeError as error:
         raise EndpointNotConfigured("The registry and --worker-init must be UTF-8.") from error
-    bash = shutil.which("bash")
-    if bash is None:
-        return
-    read = subprocess.run([bash, "-n"], input=script, capture_output=True)
-    if read.returncode:
-        said = read.stderr.decode(errors="replace").strip()
-        complaint = said.partition("\n")[0].removeprefix(f"{bash}: ")
+    if fault := shell_fault(script):
         raise EndpointNotConfigured(
-            f"bash cannot read the script of worker_init ({complaint}); mend --worker-init."
+            f"bash cannot read the script of worker_init ({fault}); fix --worker-init."
         )

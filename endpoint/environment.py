@@ -160,7 +160,7 @@ def _uv(*arguments: str) -> None:
     if done.returncode:
         said = " ".join(done.stderr.split())[-500:]
         raise EndpointNotConfigured(
-            f"The workers' environment cannot be made: uv said '{said}'. Mend that, or make one "
+            f"The workers' environment cannot be made: uv said '{said}'. Fix that, or make one "
             "yourself and name it in --worker-init."
         )
 

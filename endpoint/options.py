@@ -11,6 +11,7 @@ from matminer_compute.registration import Bundle
 from matminer_compute.registration.address import address_fault
 
 from .catalogue import Provider, Site
+from .script import holds_secret
 
 Choice = Literal["account", "queue", "walltime"]
 
@@ -19,7 +20,7 @@ _SCHEDULER_NAME = re.compile(r"[\w.,+-]+", re.ASCII)
 _CONSTRAINT = re.compile(r"[\w.,+*|&()\[\]-]+", re.ASCII)
 _INTERFACE = re.compile(r"[\w.:@-]{1,15}", re.ASCII)  # Linux has room for 15 characters
 _IMAGE = re.compile(r"[\w./:@+-]+", re.ASCII)
-_WALLTIME = re.compile(r"(\d+):([0-5]\d):([0-5]\d)", re.ASCII)
+_WALLTIME = re.compile(r"(\d+):([0-5]\d):00", re.ASCII)
 #: What MLflow can keep a registry in, beside sqlite.
 _SCHEMES = ("http", "https", "postgresql", "mysql", "mssql")
 _HERE = ("localhost", "::1", "0.0.0.0")  # noqa: S104  compared with, never bound to
@@ -52,8 +53,9 @@ class EndpointOptions:
         worker_init: bash text that makes ``globus-compute-endpoint`` and the model's packages
             available on a node; by default it puts the environment of this process on ``PATH``.
         queue: Slurm's partition, or the queue of PBS; the cluster's default one if None.
-        account: whom the scheduler charges; the operator's default if None.
-        walltime: of a job, ``HH:MM:SS``; an hour if None.
+        account: the account that the scheduler charges; the operator's default if None.
+        walltime: of a job, ``HH:MM:SS`` in whole minutes; an hour if None. A caller who may choose
+            it can ask for no more.
         max_blocks: jobs or pods at once; one if None.
         nodes_per_block: nodes of a job; one if None.
         qos: Slurm's quality of service.
@@ -144,7 +146,18 @@ class EndpointOptions:
                 f"What starts workers on several nodes of a job is not known for {site.title}: "
                 "leave out --nodes-per-block, and let --max-blocks be the number of nodes."
             )
-        drain_period(self.walltime or DEFAULT_WALLTIME)
+        if "\r" in (self.worker_init or ""):
+            raise EndpointNotConfigured(
+                "--worker-init holds a carriage return, as lines of Windows end, which bash would "
+                "take for part of a word: end its lines with a plain newline."
+            )
+        if site.provider == "kubernetes" and holds_secret(self.worker_init or ""):
+            raise EndpointNotConfigured(
+                "--worker-init holds what looks like a password or a token, and would be sent to "
+                "Globus, since a pod reads no file of this machine: leave it out, and give it to "
+                "the pods' image."
+            )
+        drain_period(DEFAULT_WALLTIME if self.walltime is None else self.walltime)
         check_registry(self.registry, site.provider)
 
 
@@ -155,14 +168,15 @@ def drain_period(walltime: str) -> int:
     """Seconds after which a job takes no new task: five minutes, or a fifth, before its end.
 
     Raises:
-        EndpointNotConfigured: it is not ``HH:MM:SS``, or too short.
+        EndpointNotConfigured: it is not ``HH:MM:00``, or too short.
     """
     match = _WALLTIME.fullmatch(walltime)
-    hours, minutes, seconds = map(int, match.groups()) if match else (0, 0, 0)
-    total = 3600 * hours + 60 * minutes + seconds
-    if total < 60:
+    hours, minutes = map(int, match.groups()) if match else (0, 0)
+    total = 3600 * hours + 60 * minutes
+    if not total:
+        # Slurm is asked for minutes, and takes none for no limit at all.
         raise EndpointNotConfigured(
-            f"The walltime {walltime!r} must be HH:MM:SS, and at least a minute."
+            f"The walltime {walltime!r} must be HH:MM:SS, in whole minutes and at least a minute."
         )
     return total - min(300, total // 5)
 
@@ -174,7 +188,7 @@ def check_registry(registry: str, provider: Provider) -> None:
         EndpointNotConfigured: it cannot; says why, without what may be a secret.
     """
     scheme = registry.partition("://")[0].partition("+")[0].lower()
-    shown = public_address(registry)
+    shown = public_address(registry) or repr(registry)
     if scheme == "sqlite":
         if provider == "kubernetes":
             raise EndpointNotConfigured(
@@ -187,6 +201,11 @@ def check_registry(registry: str, provider: Provider) -> None:
                 "relative one in another folder at every task."
             )
         return
+    if re.search(r"\s", registry):
+        raise EndpointNotConfigured(
+            f"The registry {shown} holds a blank: write it as http://host:port, and a blank of a "
+            "password as %20."
+        )
     if scheme not in _SCHEMES:
         raise EndpointNotConfigured(
             f"The registry {shown} cannot be one: it must be an http(s) "
@@ -207,7 +226,7 @@ def check_registry(registry: str, provider: Provider) -> None:
     if provider == "kubernetes" and ("@" in parts.netloc or parts.query):
         raise EndpointNotConfigured(
             f"The registry {shown} would be sent to Globus with its secrets, since a pod reads no "
-            "file of this machine: leave them out, and give them to the pods' image or volume as "
+            "file of this machine: leave them out, and give them to the pods' image as "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
 

@@ -23,7 +23,8 @@ _INHERITED = ("GLOBUS_COMPUTE_USER_DIR", "SLURM_CONF", "PBS_CONF_FILE", "KUBECON
 _CHOICES = {
     "account": {"type": "string", "pattern": r"^(?!.*\s)[A-Za-z0-9_.,+-]+$"},
     "queue": {"type": "string", "pattern": r"^(?!.*\s)[A-Za-z0-9_.,+-]+$"},
-    "walltime": {"type": "string", "pattern": r"^(?!.*\s)[0-9]{2}:[0-5][0-9]:[0-5][0-9]$"},
+    # Slurm is asked for minutes, and takes none for no limit at all.
+    "walltime": {"type": "string", "pattern": r"^(?!.*\s)(?!00:00)[0-9]{2}:[0-5][0-9]:00$"},
 }
 _NO_CHOICE = (
     "Callers choose nothing: all of them then share warm workers, and no text of theirs reaches a "
@@ -203,15 +204,35 @@ def _chosen(name: str, options: EndpointOptions, otherwise: str | None = None) -
 
 def _schema(options: EndpointOptions, site: Site) -> str:
     choices = sorted(options.caller_chooses)
+    properties = {name: _CHOICES[name] for name in choices}
+    if "walltime" in choices:
+        longest = options.walltime or DEFAULT_WALLTIME
+        form = _CHOICES["walltime"]["pattern"].removeprefix("^")
+        properties["walltime"] = {
+            "type": "string",
+            "description": f"HH:MM:00, whole minutes, at most {longest}",
+            "pattern": f"^(?={_at_most(longest)}){form}",
+        }
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": _SOME_CHOICE if choices else _NO_CHOICE,
         "type": "object",
-        "properties": {name: _CHOICES[name] for name in choices} | _CANARY,
+        "properties": properties | _CANARY,
         "required": [n for n in choices if n in site.required and not getattr(options, n)],
         "additionalProperties": False,
     }
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _at_most(walltime: str) -> str:
+    """A pattern that a text of the form ``HH:MM:00`` matches if it is no longer than a walltime.
+
+    A shorter one is the same up to some digit, is smaller there, and goes on as it likes.
+    """
+    hours, _, rest = walltime.partition(":")
+    most = f"{int(hours):02}:{rest}" if int(hours) < 100 else "99:59:00"
+    smaller = [f"{most[:i]}[0-{int(d) - 1}].*" for i, d in enumerate(most) if d not in ":0"]
+    return f"({'|'.join([*smaller, most])})$"
 
 
 def _inline(script: str) -> str:

@@ -2,10 +2,11 @@
 
 import json
 import os
+import uuid
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from matminer_compute.errors import BundleError
 from matminer_compute.errors.machine import files, whole_file
@@ -14,14 +15,23 @@ FORMAT: Literal[1] = 1
 Service = Literal["globus-compute", "embedded"]
 
 
+def _uuid(text: str) -> str:
+    return str(uuid.UUID(text))
+
+
 class RegisteredFunction(BaseModel):
-    """One function as the service knows it."""
+    """One function as the service knows it.
+
+    Raises:
+        ValueError: ``id`` is no UUID, or ``name`` no name of a function.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str
+    id: Annotated[str, AfterValidator(_uuid)]
     sha256: str
-    name: str
+    #: It gets into a comment of the endpoint's config.yaml, which a line of its own would leave.
+    name: str = Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 class Bundle(BaseModel):

@@ -1,9 +1,11 @@
 """The login of this machine, and whether the agent of an endpoint runs here."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from globus_compute_endpoint.endpoint.endpoint import Endpoint
 from globus_compute_sdk.sdk.auth.client_login import get_client_creds
 from globus_compute_sdk.sdk.auth.token_storage import get_token_storage
@@ -42,15 +44,22 @@ def _login() -> Verdict:
 
 
 def _agent(folder: Path) -> Verdict:
-    start = f"run 'globus-compute-endpoint start {folder.name}'"
+    start = f"run 'globus-compute-endpoint start {shlex.quote(folder.name)}'"
     try:
         known = json.loads((folder / "endpoint.json").read_text())["endpoint_id"]
     except (OSError, ValueError, LookupError, TypeError):
         return warn("agent", "it has never been started, so it has no id", start)
-    pid = Endpoint.check_pidfile(folder)
-    if pid["active"]:
+    state = Endpoint.check_pidfile(folder)
+    if state["active"] and not _lives(Endpoint.pid_path(folder)):
+        return warn(
+            "agent",
+            "something touched daemon.pid within half a minute, but no process of this machine has "
+            "its number: the agent runs on another machine, or was just killed",
+            f"end it there, if it runs; else wait half a minute, then {start}",
+        )
+    if state["active"]:
         return ok("agent", f"it runs; its id is {known}")
-    if pid["exists"]:
+    if state["exists"]:
         return warn(
             "agent",
             "daemon.pid is there, but nothing has touched it for half a minute: the agent was "
@@ -58,3 +67,11 @@ def _agent(folder: Path) -> Verdict:
             f"end it there, if it runs; then {start}",
         )
     return warn("agent", f"it does not run; its id is {known}", start)
+
+
+def _lives(pid_file: Path) -> bool:
+    """Whether the process that a file names is one of this machine."""
+    try:
+        return bool(psutil.pid_exists(int(pid_file.read_text())))
+    except (OSError, ValueError, OverflowError):  # gone by now, or no number
+        return False

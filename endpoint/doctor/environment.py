@@ -30,7 +30,7 @@ def examine_environment(folder: Path, name: str, version: str) -> Iterator[Verdi
     if (has := contents_of(environment)) is None:
         yield fail("environment", f"{environment} is missing, or not whole", anew)
         return
-    registry = os.environ.get("MLFLOW_TRACKING_URI") or _exported(text, "MLFLOW_TRACKING_URI")
+    registry = os.environ.get("MLFLOW_TRACKING_URI") or exported(text, "MLFLOW_TRACKING_URI")
     if not registry:  # the script's own check says so
         return
     try:
@@ -45,10 +45,12 @@ def examine_environment(folder: Path, name: str, version: str) -> Iterator[Verdi
         yield ok("environment", f"{environment} has what '{name}' version {version} needs")
 
 
-def _exported(script: str, variable: str) -> str:
-    """What a script's plain ``export`` gives a variable."""
+def exported(script: str, variable: str) -> str:
+    """What a script's plain ``export`` gives a variable; empty if none does."""
     for line in script.splitlines():
-        if line.startswith(f"export {variable}="):
-            with suppress(ValueError):  # a quote without its other; bash says so
-                return shlex.split(line, comments=True)[1].partition("=")[2]
+        with suppress(ValueError):  # a quote without its other; bash says so
+            export, *words = shlex.split(line, comments=True) or [""]
+            for word in words if export == "export" else ():
+                if word.startswith(f"{variable}="):
+                    return word.partition("=")[2]
     return ""

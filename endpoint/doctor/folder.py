@@ -1,15 +1,18 @@
 """The files of an endpoint on this machine, as the agent will read them."""
 
+import errno
 import os
 import pwd
 import re
-import shutil
-import subprocess
+import shlex
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
+from os.path import expandvars
 from pathlib import Path
 from typing import Any
 
+import yaml
 from globus_compute_endpoint.endpoint.config import CoreEndpointConfig
 from globus_compute_endpoint.endpoint.config.utils import (
     get_config,
@@ -21,14 +24,15 @@ from globus_compute_endpoint.endpoint.config.utils import (
 from globus_compute_endpoint.endpoint.identity_mapper import MappedPosixIdentity
 from globus_compute_sdk.serialize import JSONData, PureSourceTextInspect
 
+from matminer_compute.endpoint.script import holds_secret, shell_fault
 from matminer_compute.registration import Bundle
 
+from .environment import exported
+from .programs import examine_programs
 from .verdict import Verdict, fail, ok, warn
 
-#: A user and a password in an address, or a variable that is named for holding a secret.
-_SECRET = re.compile(r"\w://[^\s/@:]+:[^\s/@]+@|(PASSWORD|SECRET|TOKEN)\w*\s*[=:]\s*['\"]?\w")
-#: What a caller might choose where he must.
-_CHOICE = {"walltime": "01:00:00"}
+#: What a caller might choose where he must; no operator's walltime is shorter.
+_CHOICE = {"walltime": "00:01:00"}
 _SENT = ("config.yaml", "user_config_template.yaml.j2", "user_config_schema.json")
 
 
@@ -38,6 +42,7 @@ def examine_folder(folder: Path, bundle: Bundle | None = None) -> Iterator[Verdi
     yield from _functions(folder, bundle)
     yield from _template(folder)
     yield from _script(folder)
+    yield from examine_programs(folder)
     yield _secrets(folder)
 
 
@@ -45,42 +50,77 @@ def _configuration(folder: Path) -> Verdict:
     try:
         get_config(folder)
     except Exception as error:  # noqa: BLE001  the agent's reader raises what it likes
-        return fail("configuration", _first_line(error), f"mend {folder / 'config.yaml'}")
+        return fail("configuration", _first_line(error), f"fix {folder / 'config.yaml'}")
     return ok("configuration", "config.yaml loads")
 
 
 def _functions(folder: Path, bundle: Bundle | None) -> Iterator[Verdict]:
     try:
-        allowed = {str(i) for i in get_config(folder).allowed_functions or ()}
+        allowed = get_config(folder).allowed_functions
     except Exception:  # noqa: BLE001  said by the check before
         return
-    update = f"run 'matminer-compute endpoint allow {folder.name} --bundle F'"
-    if not allowed:
+    update = f"run 'matminer-compute endpoint allow {shlex.quote(folder.name)} --bundle F'"
+    wanted = {f.id: name for name, f in bundle.functions.items()} if bundle else {}
+    if allowed is None:
         yield warn("functions", "any function of anybody's who may call it runs", update)
+    elif not allowed:  # to the agent that is another thing
+        yield fail("functions", "no function may run: the list of them is empty", update)
     elif bundle is None:
         yield ok("functions", f"{len(allowed)} may run; give --bundle to compare them")
-    elif missing := sorted(n for n, f in bundle.functions.items() if f.id not in allowed):
+    elif missing := sorted(name for i, name in wanted.items() if i not in allowed):
         yield fail("functions", f"not allowed: {', '.join(missing)}", update)
+    elif more := set(allowed) - wanted.keys():
+        yield warn("functions", f"{len(more)} more may run than those of the bundle", update)
     else:
         yield ok("functions", "those of the bundle may run")
 
 
 def _template(folder: Path) -> Iterator[Verdict]:
     file = folder / "user_config_template.yaml.j2"
+    if not file.exists() and not file.with_suffix("").exists():  # the agent takes either
+        advice = f"put {file} back; 'matminer-compute endpoint init' under another name writes one"
+        yield fail("template", f"{file.name} is missing", advice)
+        return
     try:
         text = _rendered(folder, file)
-    except Exception as error:  # noqa: BLE001  Jinja's, the schema's, or of a missing file
-        yield fail("template", _first_line(error), f"mend {file}, or the schema beside it")
+    except Exception as error:  # noqa: BLE001  Jinja's, the schema's, or of a file
+        yield fail("template", _first_line(error), f"fix {file}, or the schema beside it")
         return
     try:
         engine = load_config_yaml(text).engine
     except Exception as error:  # noqa: BLE001  any of the engine's, the provider's, the launcher's
-        yield fail("template", _first_line(error), f"mend {file}")
+        yield _no_engine(error, text, file)
         return
     yield ok("template", "it renders, and makes an engine")
     yield _address(engine, file)
     yield _serializers(engine, file)
     engine.shutdown()
+
+
+def _no_engine(error: Exception, text: str, file: Path) -> Verdict:
+    """Why no engine could be made; what its libraries say is sometimes not enough."""
+    said = str(error)
+    if os.strerror(errno.ENODEV) in said and (
+        name := re.search(r"\bifname: *['\"]?([\w.:@-]+)", text)
+    ):
+        return fail(
+            "template",
+            f"this machine has no network interface {name[1]}",
+            f"name one that nodes reach under 'address' in {file}; 'ip -brief address' lists them",
+        )
+    if "optional modules" in said and "kubernetes" in said:
+        return fail(
+            "template",
+            "the Python module kubernetes is not installed beside globus-compute-endpoint",
+            "run 'pip install kubernetes' there",
+        )
+    wrong, listed, options = said.partition(" Valid options are: ")
+    if listed:
+        # All names of a package are among them, so look for those of the kind: "... valid engine."
+        kind = wrong.rstrip(".").rpartition(" ")[2]
+        named = [o for o in options.split() if kind in o.lower() and o != f"{kind}s"]
+        return fail("template", wrong, f"write one of {', '.join(named)} in {file}")
+    return fail("template", _first_line(error), f"fix {file}")
 
 
 def _rendered(folder: Path, file: Path) -> str:
@@ -128,32 +168,62 @@ def _serializers(engine: Any, file: Path) -> Verdict:
 
 
 def _script(folder: Path) -> Iterator[Verdict]:
+    """What each job runs first: a script of this folder, or text that stands in the template."""
+    template = folder / "user_config_template.yaml.j2"
     script = folder / "worker_init.sh"
-    if not script.exists():
-        return  # a pod's is in the template
-    read = subprocess.run(
-        [shutil.which("bash") or "sh", "-n", str(script)], capture_output=True, text=True
-    )
-    if read.returncode:
-        yield fail("worker_init", read.stderr.strip().partition("\n")[0], f"mend {script}")
+    try:
+        provider = yaml.safe_load(_rendered(folder, template))["engine"]["provider"]
+        first = str(provider.get("worker_init") or "")
+    except Exception:  # noqa: BLE001  said by the check of the template
+        if not script.exists():
+            return
+        first = f". {shlex.quote(str(script))}"
+    named = _sourced(first)
+    if named and not named.exists():
+        found = f"jobs begin with {named}, which does not exist"
+        yield fail("worker_init", found, f"name {script} under 'worker_init' in {template}")
+        return
+    text, where = (named.read_bytes(), named) if named else (first.encode(), template)
+    fault = "its lines end as those of Windows do" if b"\r\n" in text else shell_fault(text)
+    if fault:
+        yield fail("worker_init", fault, f"fix {where}")
+    elif named and named.resolve() != script.resolve():
+        found = f"jobs begin with {named}, and not with the script of this folder"
+        yield warn("worker_init", found, f"name {script} under 'worker_init' in {template}")
     else:
         yield ok("worker_init", "bash can read it")
-    if "MLFLOW_TRACKING_URI=" not in script.read_text(errors="replace"):
+    if not exported(text.decode(errors="replace"), "MLFLOW_TRACKING_URI"):
         yield fail(
             "registry of workers",
-            "worker_init.sh does not name it",
-            f"add 'export MLFLOW_TRACKING_URI=...' to {script}",
+            f"{where.name} does not name it",
+            f"add 'export MLFLOW_TRACKING_URI=...' to {where}",
         )
+
+
+def _sourced(first: str) -> Path | None:
+    """The ``worker_init.sh`` that jobs read, where the template only names it."""
+    try:
+        words = shlex.split(first, comments=True)
+    except ValueError:  # a quote without its other, as in a script that stands there itself
+        return None
+    sourced = (
+        Path(expandvars(word)).expanduser()
+        for dot, word in pairwise(words)
+        if dot in (".", "source")
+    )
+    return next((path for path in sourced if path.name == "worker_init.sh"), None)
 
 
 def _secrets(folder: Path) -> Verdict:
     sent = [f for f in map(folder.joinpath, _SENT) if f.exists()]
-    if holding := [f.name for f in sent if _SECRET.search(f.read_text(errors="replace"))]:
+    if holding := [f.name for f in sent if holds_secret(f.read_text(errors="replace"))]:
+        script = folder / "worker_init.sh"
+        place = str(script) if script.exists() else "what workers have, such as the pods' image"
         return fail(
             "secrets",
             f"what looks like a password or a token is in {', '.join(holding)}, which Globus is "
             "sent",
-            f"move it into {folder / 'worker_init.sh'}, and change it: it is known by now",
+            f"move it into {place}, and change it: it is known by now",
         )
     files = [f for f in folder.iterdir() if f.is_file() and f.suffix in (".sh", ".json", ".yaml")]
     exposed = sorted(f.name for f in files if f.stat().st_mode & 0o077)

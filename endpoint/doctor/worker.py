@@ -68,9 +68,9 @@ def _registry(report: Mapping[str, Any]) -> Iterator[Verdict]:
 #: What to change, by the code that the worker's own functions give a failure.
 _ADVICE = {
     "registry-not-set": f"add 'export MLFLOW_TRACKING_URI=...' to {_SCRIPT}",
-    "registry-unreachable": "start the registry, or mend its address or the way there from a node: "
+    "registry-unreachable": "start the registry, or fix its address or the way there from a node: "
     f"MLFLOW_TRACKING_URI in {_SCRIPT}",
-    "registry-refused": f"mend MLFLOW_TRACKING_URI and the credentials beside it in {_SCRIPT}, "
+    "registry-refused": f"fix MLFLOW_TRACKING_URI and the credentials beside it in {_SCRIPT}, "
     "or, for an artifact store, what the sentence names",
     "no-such-model": "ask for a model that is there (--model), or publish it",
     "no-production-version": "run 'matminer-compute model promote' where it was published",

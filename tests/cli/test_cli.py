@@ -430,7 +430,7 @@ SECRETS = st.text(st.sampled_from("a1/?#[]@:%&= \"'\\{}"), max_size=6)
 
 def shows_nothing_of(secret, run, arguments):
     """Run a command with a registry that nobody answers for, and a password in its address."""
-    bundle = Bundle(functions={"f": RegisteredFunction(id="i", sha256="0", name="f")})
+    bundle = Bundle(functions={"f": RegisteredFunction(id=str(uuid.uuid4()), sha256="0", name="f")})
     bundle.save("b.json")
     Path("candidates.csv").write_text("formula\nNaCl\n")
     shutil.rmtree("globus", ignore_errors=True)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ EXAMPLE = str(DOCS / "authors.yaml")
 PHONE, DESK = 390, 1200
 
 
+def uuid_of(name):
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
 @pytest.fixture
 def bundle(tmp_path):
     class Service:
         def register_function(self, function, description=None, *, public=False, group=None):
-            return f"uuid-of-{function.__name__}"
+            return uuid_of(function.__name__)
 
     register(Service(), tmp_path / "bundle.json")
     return tmp_path / "bundle.json"
@@ -96,7 +101,10 @@ def test_repositories_take_what_is_made_for_them(run, bundle):
     done = run("describe", "--format", "garden", "--authors", EXAMPLE, "--bundle", str(bundle))
     assert done.exit_code == 0, done.stderr
     steps = json.loads(done.stdout)["steps"]
-    assert [step["uuid"] for step in steps] == ["uuid-of-featurize_composition", "uuid-of-predict"]
+    assert [step["uuid"] for step in steps] == [
+        uuid_of("featurize_composition"),
+        uuid_of("predict"),
+    ]
 
 
 def test_the_commands_of_the_documentation_run(run, bundle, tmp_path):

@@ -70,6 +70,29 @@ def test_a_list_that_was_written_by_hand_is_replaced(listed, after, allow):
     assert config.read_text().endswith(after.lstrip("\n"))
 
 
+OLD, OLDER = "6f0ba58e-2f4e-4a4b-9c2b-7d1a6d3f0f11", "6f0ba58e-2f4e-4a4b-9c2b-7d1a6d3f0f12"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        f"allowed_functions:\n  - {OLD}\n\n  - {OLDER}\n",
+        f"allowed_functions:\n  - {OLD}\n# mine\n  - {OLDER}\n",
+        f"allowed_functions:\n- {OLD}\n# mine\n- {OLDER}\n",
+        f"allowed_functions:\n  - {OLD}\nallowed_functions:\n  - {OLDER}\n",
+        f"allowed_functions: [\n  {OLD},\n  {OLDER}\n]\n",
+    ],
+)
+def test_an_older_id_that_would_stay_is_refused_and_the_file_is_as_it_was(listed, allow):
+    config = init_endpoint("here", options("local")) / "config.yaml"
+    config.write_text(f"display_name: mine\n{listed}amqp_port: null\n")
+    before = config.read_text()
+    done = allow("here", NEWER)
+    assert done.exit_code == 1
+    assert "cannot be replaced" in " ".join(done.stderr.split())
+    assert config.read_text() == before
+
+
 def test_where_no_list_is_none_is_put_in_silence(allow):
     config = init_endpoint("here", options("local")) / "config.yaml"
     config.write_text("display_name: mine\n")

@@ -237,7 +237,7 @@ def test_any_registry_address_survives_the_shell(odd, home, bundle, tmp_path):
 def test_a_password_survives_whole_or_is_refused_unseen(odd, home, bundle, tmp_path):
     secret = f"s3cr3t{odd}s3cr3t"
     registry = f"http://alice:{secret}@registry:5000"
-    if address_fault(registry):
+    if address_fault(registry) or " " in registry:
         with pytest.raises(EndpointNotConfigured) as refused:
             init_endpoint("hpc", options(bundle, registry))
         assert "s3cr3t" not in str(refused.value)
@@ -302,12 +302,17 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"walltime": "90"}, "HH:MM:SS"),
         ("hpc", {"walltime": "00:00:59"}, "at least a minute"),
         ("hpc", {"walltime": "01:00:00\n"}, "HH:MM:SS"),
+        ("hpc", {"walltime": "00:01:59"}, "whole minutes"),
+        ("hpc", {"walltime": ""}, "HH:MM:SS"),
         ("hpc", {"max_blocks": 0}, "max-blocks is 0"),
         ("hpc", {"workers_per_node": -1}, "workers-per-node is -1"),
         ("hpc", {"registry": "sqlite:///registry.db"}, "absolute path"),
         ("hpc", {"registry": "mlruns"}, "absolute path"),
         ("hpc", {"registry": "file:///data/mlruns"}, "file:///data/mlruns cannot be one"),
         ("hpc", {"registry": "ftp://registry/mlruns"}, r"must be an http\(s\) address"),
+        ("hpc", {"registry": ""}, "The registry '' cannot be one"),
+        ("hpc", {"registry": "https://host name/"}, "holds a blank"),
+        ("hpc", {"registry": "https://host\n"}, "https://host holds a blank"),
         ("hpc", {"registry": "http://"}, "names no host"),
         ("hpc", {"registry": "http://:5000"}, "cannot be read"),
         ("hpc", {"registry": "http://registry:port"}, "cannot be read"),
@@ -318,6 +323,8 @@ def test_an_existing_folder_is_left_alone(home, bundle):
         ("hpc", {"registry": "http://registry/\udcff"}, "must be UTF-8"),
         ("hpc", {"worker_init": "if true; then module load python"}, "bash cannot read"),
         ("hpc", {"worker_init": "source 'activate"}, "unexpected EOF"),
+        ("hpc", {"worker_init": "cat <<EOF"}, "here-document"),
+        ("hpc", {"worker_init": "module load python\r\n"}, "carriage return"),
         ("hpc", {"site": "local", "queue": "batch"}, "no use for --queue"),
         ("hpc", {"site": "local", "walltime": "01:00:00"}, "no use for --walltime"),
         ("hpc", {"site": "local", "account": "a", "max_blocks": 1}, "--account, --max-blocks"),
@@ -363,6 +370,21 @@ def test_the_command_takes_the_registry_from_the_environment(home, bundle, tmp_p
     again = CliRunner().invoke(main, [*command, "--registry", "http://registry:5000"])
     assert again.exit_code == 1
     assert "exists" in again.stderr
+
+
+def test_what_is_to_be_run_next_can_be_pasted(home, bundle, tmp_path):
+    bundle.save(tmp_path / "bundle.json")
+    named = ["my$cluster", "--bundle", str(tmp_path / "bundle.json")]
+    done = CliRunner().invoke(main, ["endpoint", "init", *named, "--registry", "http://registry"])
+    assert "'globus-compute-endpoint start my$cluster'" not in done.stderr
+    assert "start 'my$cluster'" in done.stderr
+    (home / "my$cluster" / "config.yaml").write_text("allowed_functions:\n")
+    done = CliRunner().invoke(main, ["endpoint", "allow", *named])
+    assert "restart 'my$cluster'" in done.stderr
+    (home / "my$cluster" / "config.yaml").write_text("")
+    doctored = CliRunner().invoke(main, ["endpoint", "doctor", *named, "--json"]).stdout
+    assert "start 'my$cluster'" in doctored
+    assert "endpoint allow 'my$cluster'" in doctored
 
 
 def test_the_readmes_command_runs(home, bundle, tmp_path, monkeypatch):

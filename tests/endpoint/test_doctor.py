@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -16,8 +18,10 @@ from matminer_compute.endpoint.doctor import (
 )
 
 SECRET = "s3cr3t-of-mine"
+ENVIRONMENT = "user_environment.yaml"
 TEMPLATE = "user_config_template.yaml.j2"
 HERE = {"parsl": "2026.10.26", "globus-compute-endpoint": "4.19.0"}
+ANOTHER = "6f0ba58e-2f4e-4a4b-9c2b-7d1a6d3f0f12"
 
 
 @pytest.fixture
@@ -36,14 +40,14 @@ def complaints(verdicts):
 def edit(file, before, after):
     text = file.read_text()
     assert before in text
-    file.write_text(text.replace(before, after))
+    file.write_text(text.replace(before, after), newline="")
 
 
 def test_a_healthy_folder_has_no_complaint(folder):
     verdicts = list(examine_folder(folder, BUNDLE))
     assert complaints(verdicts) == []
     checks = ["configuration", "functions", "template", "address", "serializers", "worker_init"]
-    assert [v.check for v in verdicts] == [*checks, "secrets"]
+    assert [v.check for v in verdicts] == [*checks, "programs", "secrets"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,7 @@ def test_a_healthy_folder_has_no_complaint(folder):
         ("config.yaml", "public: false", "public: [", "fail", "configuration", "Invalid config"),
         ("config.yaml", "public: false", "colour: red", "fail", "configuration", "colour"),
         ("config.yaml", "6f0ba58e", "00000000", "fail", "functions", "not allowed: predict"),
+        ("config.yaml", "  - ", f"  - {ANOTHER}\n  - ", "warn", "functions", "1 more may run"),
         (TEMPLATE, "max_blocks: 1", "max_blocks: {{", "fail", "template", "expected token"),
         (TEMPLATE, "max_blocks: 1", "colour: 1", "fail", "template", "colour"),
         (TEMPLATE, "max_blocks: 1", "max_blocks: {{ blocks }}", "fail", "template", "blocks"),
@@ -61,7 +66,24 @@ def test_a_healthy_folder_has_no_complaint(folder):
             "address: {type: address_by_interface, ifname: none0}",
             "fail",
             "template",
-            "No such device",
+            "no network interface none0",
+        ),
+        (TEMPLATE, "LocalProvider", "Local", "fail", "template", "KubernetesProvider, LSFProvider"),
+        (
+            TEMPLATE,
+            "GlobusComputeEngine",
+            "Parsl",
+            "fail",
+            "template",
+            "one of GlobusComputeEngine, GlobusMPIEngine",
+        ),
+        (
+            TEMPLATE,
+            "address: 127.0.0.1",
+            "address: {type: by_name}",
+            "fail",
+            "template",
+            "one of address_by_hostname, address_by_interface",
         ),
         (TEMPLATE, "address: 127.0.0.1", "# no address", "warn", "address", "web site"),
         (
@@ -73,6 +95,8 @@ def test_a_healthy_folder_has_no_complaint(folder):
             "pickle",
         ),
         ("worker_init.sh", "cache=", "if cache=", "fail", "worker_init", "unexpected"),
+        ("worker_init.sh", "cache=", "cat <<EOF\ncache=", "fail", "worker_init", "here-document"),
+        ("worker_init.sh", "\n", "\r\n", "fail", "worker_init", "Windows"),
         (
             "worker_init.sh",
             "export MLFLOW_TRACKING_URI=",
@@ -81,6 +105,16 @@ def test_a_healthy_folder_has_no_complaint(folder):
             "registry of workers",
             "MLFLOW_TRACKING_URI",
         ),
+        *(
+            ("worker_init.sh", before, after, "fail", "registry of workers", "does not name it")
+            for before, after in (
+                ("export MLFLOW_TRACKING_URI=", "# export MLFLOW_TRACKING_URI="),
+                (f"=http://me:{SECRET}@registry:5000", "="),
+            )
+        ),
+        (TEMPLATE, "worker_init: ", "# ", "fail", "registry of workers", "MLFLOW_TRACKING_URI"),
+        (ENVIRONMENT, "PATH: ", "PATH: [", "fail", "programs", "not a YAML mapping"),
+        (ENVIRONMENT, "/", "/gone/", "fail", "programs", "leads to no"),
         (
             TEMPLATE,
             "worker_init: ",
@@ -103,6 +137,41 @@ def test_what_is_broken_in_a_folder_is_the_one_complaint(
     assert SECRET not in str(verdicts)
 
 
+@pytest.mark.parametrize(
+    ("gone", "verdict", "check", "sentence"),
+    [
+        (TEMPLATE, "fail", "template", TEMPLATE),
+        ("worker_init.sh", "fail", "worker_init", "does not exist"),
+        ("user_environment.yaml", "fail", "programs", "cannot be read"),
+        ("bin", "warn", "programs", "ours are not used"),
+        ("python", "fail", "programs", "matminer_compute_starts.py"),
+    ],
+)
+def test_what_is_gone_from_a_folder_is_the_one_complaint(gone, verdict, check, sentence, folder):
+    (folder / gone).rename(folder.parent / gone)
+    (complaint,) = complaints(examine_folder(folder, BUNDLE))
+    assert (complaint.verdict, complaint.check) == (verdict, check)
+    assert sentence in complaint.found
+
+
+def test_a_program_that_may_not_be_executed_is_found(folder):
+    (folder / "bin" / "globus-compute-endpoint").chmod(0o600)
+    (complaint,) = complaints(examine_folder(folder, BUNDLE))
+    assert (complaint.verdict, complaint.check) == ("warn", "programs")
+
+
+def test_a_folder_that_was_renamed_or_copied_is_found(folder):
+    other = folder.rename(folder.with_name("other"))
+    said = {v.check: v for v in complaints(examine_folder(other, BUNDLE))}
+    assert said["worker_init"].verdict == "fail"
+    assert str(folder / "worker_init.sh") in said["worker_init"].found
+    assert said["programs"].verdict == "warn"
+    shutil.copytree(other, folder)
+    said = {v.check: v for v in complaints(examine_folder(other, BUNDLE))}
+    assert said["worker_init"].verdict == "warn"
+    assert "not with the script of this folder" in said["worker_init"].found
+
+
 def test_an_address_that_is_the_nodes_own_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(tmp_path / "compute"))
     options = EndpointOptions(BUNDLE, "http://r:5000", site="slurm", interface="lo")
@@ -110,11 +179,41 @@ def test_an_address_that_is_the_nodes_own_is_found(tmp_path, monkeypatch):
     assert (complaint.verdict, complaint.check) == ("fail", "address")
 
 
+def test_pods_want_another_package_and_read_no_script_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(tmp_path / "compute"))
+    options = EndpointOptions(BUNDLE, "http://r:5000", site="kubernetes", container="image:1")
+    folder = init_endpoint("pods", options)
+    edit(folder / TEMPLATE, "DO_NOT_TRACK=", f"MLFLOW_TRACKING_TOKEN={SECRET} DO_NOT_TRACK=")
+    template, secrets = complaints(examine_folder(folder, BUNDLE))
+    assert (template.verdict, template.advice) == ("fail", "run 'pip install kubernetes' there")
+    assert (secrets.verdict, "the pods' image" in secrets.advice) == ("fail", True)
+    assert "worker_init.sh" not in secrets.advice
+
+
+def test_a_caller_who_must_choose_a_walltime_finds_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOBUS_COMPUTE_USER_DIR", str(tmp_path / "compute"))
+    options = EndpointOptions(
+        BUNDLE, "http://r:5000", walltime="00:05:00", caller_chooses=("walltime",)
+    )
+    folder = init_endpoint("hpc", options)
+    edit(folder / "user_config_schema.json", '"required": []', '"required": ["walltime"]')
+    assert "template" not in {v.check for v in complaints(examine_folder(folder, BUNDLE))}
+
+
 def test_an_endpoint_that_lets_everything_run_is_warned_of(folder):
     text = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(text[: text.index("allowed_functions:")])
     (complaint,) = complaints(examine_folder(folder))
     assert (complaint.verdict, complaint.check) == ("warn", "functions")
+
+
+def test_an_endpoint_that_lets_nothing_run_fails(folder):
+    text = (folder / "config.yaml").read_text()
+    none = text[: text.index("allowed_functions:")] + "allowed_functions: []\n"
+    (folder / "config.yaml").write_text(none)
+    (complaint,) = complaints(examine_folder(folder))
+    assert (complaint.verdict, complaint.check) == ("fail", "functions")
+    assert "no function may run" in complaint.found
 
 
 def test_a_folder_that_others_read_is_found(folder):
@@ -144,9 +243,15 @@ def test_an_agent_is_up_gone_or_perhaps_elsewhere(folder):
     _, agent = examine_account(folder)
     assert (agent.verdict, agent.advice) == ("warn", "run 'globus-compute-endpoint start here'")
     pid = folder / "daemon.pid"
-    pid.touch()
+    pid.write_text(f"{os.getpid()}\n")
     _, agent = examine_account(folder)
     assert (agent.verdict, "an-id" in agent.found) == ("ok", True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for other in (f"{ended.pid}\n", "", "9" * 30):
+        pid.write_text(other)
+        _, agent = examine_account(folder)
+        assert (agent.verdict, "on another machine" in agent.found) == ("warn", True)
     os.utime(pid, (time.time() - 3600,) * 2)
     _, agent = examine_account(folder)
     assert (agent.verdict, "another login node" in agent.found) == ("warn", True)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,8 @@ from waiting import PATIENCE, until
 
 from matminer_compute.endpoint import EmbeddedEndpoint
 
-PROGRAMS = Path(__file__).parents[2] / "endpoint" / "templates" / "python"
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ROOT / "endpoint" / "templates" / "python"
 
 
 def program(name):
@@ -134,3 +136,13 @@ def test_workers_of_a_node_are_forked_from_one_that_has_the_libraries(tmp_path):
         # Without it nobody would learn of a worker's end: its workers go too.
         os.kill(one["parent"], signal.SIGKILL)
         until(lambda: not any(map(alive, (one["pid"], other["pid"]))))
+
+
+def test_every_code_that_runs_in_an_endpoint_is_explained():
+    sources = [*(ROOT / "functions").rglob("*.py"), *PROGRAMS.glob("*.py")]
+    text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
+    raised = set(re.findall(r"\[([a-z]+(?:-[a-z]+)+)\] ", text))
+    raised |= set(re.findall(r'refused\(\s*"([a-z-]+)"', text))
+    table = (ROOT / "docs" / "promotion.md").read_text(encoding="utf-8")
+    assert {"no-worker-starts", "too-many-kept", "no-room"} <= raised
+    assert not [code for code in sorted(raised) if f"\n| `{code}` |" not in table]

@@ -18,6 +18,7 @@ from parsl.providers import KubernetesProvider
 from matminer_compute.cli import main
 from matminer_compute.endpoint.catalogue import read_site, site_names
 from matminer_compute.endpoint.configure import EndpointOptions, init_endpoint
+from matminer_compute.endpoint.rendering import _CHOICES, _at_most
 from matminer_compute.errors import EndpointNotConfigured
 from matminer_compute.registration import Bundle
 from matminer_compute.registration.bundle import RegisteredFunction
@@ -121,6 +122,12 @@ def test_kubernetes_gets_arguments_that_its_provider_has():
     assert not (folder / "worker_init.sh").exists()  # no pod would see it
 
 
+def test_what_only_reads_a_secret_or_is_none_may_be_in_a_pods_script():
+    script = "export TOKENIZERS_PARALLELISM=false MLFLOW_TRACKING_PASSWORD=$(cat /secrets/password)"
+    init_endpoint("pods", options("kubernetes", worker_init=script))
+    assert script in rendered("pods")["engine"]["provider"]["worker_init"].splitlines()
+
+
 def test_a_pods_script_is_the_same_in_the_template_and_in_bash(tmp_path):
     odd = "echo ${#x} {{ a }} {% b %} {# c #} '$HOME' \"\\n\""
     init_endpoint("pods", options("kubernetes", worker_init=odd))
@@ -180,6 +187,23 @@ def test_a_caller_chooses_what_the_operator_lets_him():
     assert (chosen["provider"]["walltime"], chosen["drain_period"]) == ("00:10:00", 480)
 
 
+@pytest.mark.parametrize("asked", ["00:00:00", "00:00:59", "00:01:59", "00:30:01", "02:31:00"])
+def test_a_caller_gets_no_job_without_an_end_and_none_longer_than_the_operators(asked):
+    init_endpoint("s", options("slurm", walltime="2:30:00", caller_chooses=("walltime",)))
+    refused = render_user_config("s", {"walltime": asked})
+    assert refused.exit_code != 0
+    assert "at most 2:30:00" in refused.output + str(refused.exception)
+    assert rendered("s", {"walltime": "02:30:00"})["engine"]["provider"]["walltime"] == "02:30:00"
+
+
+MINUTES = st.integers(1, 99 * 60 + 59).map(lambda m: f"{m // 60:02}:{m % 60:02}:00")
+
+
+@given(MINUTES, MINUTES)
+def test_the_longest_walltime_is_a_bound(longest, asked):
+    assert bool(re.match(_at_most(longest), asked)) == (asked <= longest)
+
+
 def test_what_a_site_wants_may_be_left_to_the_caller():
     mine = EndpointOptions(
         BUNDLE, "http://r:5000", site="delta", caller_chooses=("account",), max_blocks=2
@@ -192,8 +216,6 @@ def test_what_a_site_wants_may_be_left_to_the_caller():
 @given(st.text(min_size=1))
 def test_no_text_of_a_callers_gets_into_a_line_of_a_script(text):
     import jsonschema
-
-    from matminer_compute.endpoint.rendering import _CHOICES
 
     for name, schema in _CHOICES.items():
         try:
@@ -227,6 +249,8 @@ def test_no_text_of_a_callers_gets_into_a_line_of_a_script(text):
         ("kubernetes", {"registry": "sqlite:////data/r.db"}, "no pod sees"),
         ("kubernetes", {"registry": "http://me:s3cret@r:5000"}, "http://r:5000 would be sent"),
         ("kubernetes", {"worker_init": "echo {% endraw %}"}, "do not survive"),
+        ("kubernetes", {"worker_init": "export MLFLOW_TRACKING_PASSWORD=s3cret"}, "pods' image"),
+        ("kubernetes", {"worker_init": "export AWS_SECRET_ACCESS_KEY='s3cret'"}, "pods' image"),
     ],
 )
 def test_what_does_not_fit_a_site_is_refused(site, changes, sentence, home):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "authors.yaml"
 SCHEMAS = Path(__file__).parent / "garden-ai-3.2.3.json"
 LEAST = {"authors": [{"family": "Ward", "given": "Logan"}], "publisher": "Garden", "year": 2022}
+
+
+def uuid_of(name):
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def write(tmp_path):
 def bundle(tmp_path):
     class Service:
         def register_function(self, function, description=None, *, public=False, group=None):
-            return f"uuid-of-{function.__name__}"
+            return uuid_of(function.__name__)
 
     return register(Service(), tmp_path / "bundle.json")
 
@@ -178,7 +183,7 @@ def test_it_has_what_the_original_published(card, bundle):
     assert metadata["contributors"] == ["Stein, Gertrude"]
     assert "formation energy per atom (eV/atom)" in metadata["description"]
     featurize, predict = metadata["steps"]
-    assert featurize["uuid"] == "uuid-of-featurize_composition"
+    assert featurize["uuid"] == uuid_of("featurize_composition")
     assert featurize["signature"].startswith("featurize_composition(formulas: list[str], *")
     assert predict["signature"].endswith("-> dict")
     assert predict["sha256"] == bundle.functions["predict"].sha256

@@ -1,5 +1,6 @@
 """Registering functions, and the bundle that remembers it."""
 
+import json
 import uuid
 
 import pytest
@@ -66,14 +67,15 @@ def test_registering_twice_changes_nothing(endpoint, path):
 
 def test_a_changed_function_gets_a_new_id_and_the_old_one_is_remembered(endpoint, path):
     bundle = register(endpoint, path)
-    old = bundle.functions["predict"].model_copy(update={"sha256": "0" * 64, "id": "an-old-id"})
+    older = {"sha256": "0" * 64, "id": str(uuid.uuid4())}
+    old = bundle.functions["predict"].model_copy(update=older)
     bundle.functions["predict"] = old
     bundle.save(path)
     registrar = Counting(endpoint)
     again = register(registrar, path)
     assert registrar.names == ["predict"]
     assert again.history == [old]
-    assert again.functions["predict"].id != "an-old-id"
+    assert again.functions["predict"].id != old.id
 
 
 def test_another_audience_registers_anew(endpoint, path):
@@ -107,6 +109,26 @@ def test_a_failure_half_way_loses_no_id(endpoint, path):
 @pytest.mark.parametrize("text", ["", "not json", "[]", '{"format": 2}', '{"unknown": 1}'])
 def test_a_file_that_is_no_bundle_is_refused(path, text):
     path.write_text(text)
+    with pytest.raises(BundleError, match="register again"):
+        Bundle.load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "an-id"),
+        ("id", ""),
+        ("name", "x\npublic: true\ndisplay_name: another"),
+        ("name", "predict\n"),
+        ("name", "1st"),
+        ("name", ""),
+    ],
+)
+def test_what_would_break_an_endpoints_configuration_is_no_bundle(field, value, endpoint, path):
+    register(endpoint, path)
+    text = json.loads(path.read_text())
+    text["functions"]["predict"][field] = value
+    path.write_text(json.dumps(text))
     with pytest.raises(BundleError, match="register again"):
         Bundle.load(path)
 

@@ -1,5 +1,5 @@
 # Every pod runs this, in bash, before it starts its workers. Globus is sent it with this file, so
-# no password belongs here; read one from a volume of the pod's: '. /secrets/registry.sh'.
+# no password belongs here; read one from a file of the image: '. /secrets/registry.sh'.
 
 # What makes globus-compute-endpoint and the model's packages available in the image.
 @worker_init
