@@ -1,4 +1,4 @@
-"""Every error of this package, as one tree.
+"""Every error that a user of this package may meet, as one tree.
 
 ::
 
@@ -16,12 +16,12 @@
     │   └── ModelNotLoadable        a version exists, but cannot be used
     ├── FeatureSchemaMismatch       features of one featurizer given to a model trained on another
     ├── IntervalMissing             the model has no interval of the level asked for
-    ├── PayloadTooLarge             more than the service carries, raised before anything is sent
+    ├── PayloadTooLarge             a task, or its result, is more than the service carries
     ├── BundleError                 bundle.json is missing, of another format, or has drifted
     ├── JournalError                a journal of a call cannot be written, read or taken up
     ├── SpaceError                  a space of candidates cannot be read or enumerated as written
     ├── TrainingError               data that cannot be trained on, a model that cannot be published
-    ├── CardError               a card, or what its publisher adds to it, cannot be used as it is
+    ├── CardError                   a card, or its publisher's file of authors, cannot be used
     ├── FileUnusable                a file cannot be read or written (also an OSError)
     ├── PackageMissing              a part that is not installed was asked for (also an ImportError)
     └── RemoteError                 anything else raised on a worker, with its traceback

@@ -86,7 +86,7 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
 @_option("--estimator", "What to train.", type=click.Choice(ESTIMATORS))
 @_option("--n-estimators", "Trees, rounds of boosting, or networks; 0 for the default.", type=int)
 @_option(
-    "--aggregate", "What a forest answers of its trees' answers.", type=click.Choice(AGGREGATES)
+    "--aggregate", "How a forest combines its trees' predictions.", type=click.Choice(AGGREGATES)
 )
 @_option("--max-features", "Share of the features that a split of a forest looks at.", type=float)
 @click.option(
@@ -94,12 +94,12 @@ def _option(flag: str, help: str, **more: Any) -> Callable[[_F], _F]:
     type=_Sizes(),
     default=(),
     metavar="UNITS,...",
-    help="Of a network, between its ends.",
+    help="Units of a network's hidden layers.",
 )
 @_option("--epochs", "Passes of a network over the rows; 0 for its own.", type=int)
 @_option("--seed", "Random state of the estimator and of the folds.", type=int)
 @_option("--folds", "Folds of the cross-validation.", type=int)
-@_option("--judged-rows", "Enough rows to judge it by; 0 for all.", type=int)
+@_option("--judged-rows", "Hold out no more folds than give so many rows; 0 for all.", type=int)
 @_option("--name", "Registered name of the model.")
 @click.option(
     "--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and log which."

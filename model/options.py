@@ -96,11 +96,13 @@ class TrainOptions:
             )
         if self.estimator not in FORESTS and (self.aggregate, self.max_features) != ("mean", 1.0):
             raise TrainingError(
-                f"--aggregate and --max-features are of forests ({', '.join(FORESTS)}); "
+                f"--aggregate and --max-features apply only to forests ({', '.join(FORESTS)}); "
                 f"{self.estimator} has neither."
             )
         if self.estimator != "network" and (self.layers or self.epochs):
-            raise TrainingError(f"--layers and --epochs are of a network, not of {self.estimator}.")
+            raise TrainingError(
+                f"--layers and --epochs apply only to a network, not to {self.estimator}."
+            )
         if any(units < 1 for units in self.layers):
             raise TrainingError(f"layers must be of 1 unit or more, not {self.layers}.")
         if not 0 < self.max_features <= 1:

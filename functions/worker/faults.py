@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """A kind of fault, and what to say of it after "The MLflow registry at ...".
+    """A kind of fault, and the clause that follows "The MLflow registry at ...".
 
-    It is after "The artifact store of ..." if that is at fault.
+    It follows "The artifact store of ..." where that is at fault.
 
     Attributes:
         kind: a short name, such as ``locked``.
@@ -82,7 +82,7 @@ _FAULTS: tuple[tuple[str, Fault], ...] = (
     ("NameResolutionError|gaierror|could not translate host name", Fault(
         "no-host", "has a host name that nothing answers to: check MLFLOW_TRACKING_URI", True)),
     ("error code 429|too many 429", Fault(
-        "busy", "has had too many questions: wait, and try again", True)),
+        "busy", "has received too many requests: wait, and try again", True)),
     (r"error code 5\d\d|too many 5\d\d", Fault(
         "failing", "is there, but fails: read the server's log", True)),
     ("nothing arrives", Fault(
@@ -113,13 +113,13 @@ _STORE_FAULTS: tuple[tuple[str, Fault], ...] = (
         "store-key", f"does not know the key: set {_KEYS} to one of the store that "
         "MLFLOW_S3_ENDPOINT_URL names", store=True)),
     ("NoSuchBucket", Fault(
-        "store-bucket", "has not got the bucket that the registry names: make it, or let "
+        "store-bucket", "does not have the bucket that the registry names: make it, or let "
         "MLFLOW_S3_ENDPOINT_URL name the store that has it", store=True)),
     (r"AccessDenied|\(403\) when calling", Fault(
         "store-forbidden", "does not let this key do that: ask the bucket's owner for the "
         "permission to read, and to publish also to write", store=True)),
     (r"NoSuchKey|\(404\) when calling", Fault(
-        "store-gone", "has not got these files any more: bring them back, or publish again",
+        "store-gone", "no longer has these files: bring them back, or publish again",
         store=True)),
     (r"SlowDown|ServiceUnavailable|InternalError|\(5\d\d\) when calling", Fault(
         "store-failing", "is there, but fails: wait, and ask its operator", True, True)),

@@ -67,7 +67,7 @@ def stub():
         ("403", RegistryError, "does not let you do that: ask its owner"),
         ("404", RegistryError, "has nothing of MLflow's at that address"),
         ("407", RegistryUnreachable, "cannot be reached through the proxy"),
-        ("429", RegistryUnreachable, "has had too many questions"),
+        ("429", RegistryUnreachable, "has received too many requests"),
         ("502", RegistryUnreachable, "is there, but fails"),
         ("page", RegistryError, "answers with a web page.*sign-in page"),
     ],

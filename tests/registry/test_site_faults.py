@@ -52,7 +52,7 @@ def test_a_wrong_password_is_said(enter):
     ("status", "code", "said"),
     [
         (400, "ExpiredToken", "says that the token has expired"),
-        (404, "NoSuchBucket", "has not got the bucket"),
+        (404, "NoSuchBucket", "does not have the bucket"),
         (403, "AccessDenied", "does not let this key do that"),
         (503, "SlowDown", "is there, but fails"),
     ],
