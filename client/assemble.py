@@ -1,18 +1,17 @@
 """Where answers are put back together, in the order asked: the sinks of ``predict`` and its kin."""
 
-import base64
-import io
 from typing import Any, Literal
 
 import numpy as np
+
+from matminer_compute.functions.worker.answers import NUMBERS
+from matminer_compute.functions.worker.features import decoded
 
 from .features import Features
 from .predictions import Predictions
 from .shards import Shard, not_text
 from .steps import Answer, Part
 
-#: What an answer has of each accepted row.
-_NUMBERS = ("values", "std", "lower", "upper")
 _OLD = "The registered functions are from before intervals; register again, and use the new bundle."
 
 
@@ -53,7 +52,7 @@ class PredictionsOf(_ByRow):
 
     def __init__(self, formulas: list[Any]) -> None:
         super().__init__(formulas)
-        self._numbers = {name: np.full(len(formulas), np.nan) for name in _NUMBERS}
+        self._numbers = {name: np.full(len(formulas), np.nan) for name in NUMBERS}
 
     def add(self, shard: Shard, parts: list[Part]) -> None:
         """Take a shard's answers."""
@@ -103,9 +102,7 @@ class FeaturesOf(_ByRow):
             rows = self.note(part, answer)
             if self._matrix is None:
                 self._matrix = np.full((len(self.formulas), len(answer["labels"])), np.nan)
-            packed = io.BytesIO(base64.b64decode(answer.pop("features")))
-            with np.load(packed, allow_pickle=False) as arrays:
-                self._matrix[rows] = arrays["features"]
+            self._matrix[rows] = decoded(answer.pop("features"))
 
     def end(self, pair: Answer | None) -> Features:
         """All of them, of which there is at least one answer."""

@@ -80,7 +80,7 @@ def write_forest(pipeline: Any, folder: str | os.PathLike[str]) -> bool:
         return False
     check_is_fitted(forest)
     trees = _trees(forest)
-    inputs = _routed(forest, trees) if imputer is None else _imputed(forest, imputer)
+    inputs = _routed(forest) if imputer is None else _imputed(forest, imputer)
     if not trees or inputs is None:
         return False
     bits = max(1, int(len(inputs) - 1).bit_length())
@@ -152,7 +152,7 @@ def _imputed(forest: Any, imputer: Any) -> npt.NDArray[np.void] | None:
     return _inputs(columns, fill)
 
 
-def _routed(forest: Any, trees: list[Any]) -> npt.NDArray[np.void] | None:
+def _routed(forest: Any) -> npt.NDArray[np.void] | None:
     """Inputs of a forest that meets missing values itself, where each node says where they go.
 
     Every column comes twice: as it is, for nodes that send NaN right (where a comparison with NaN

@@ -8,9 +8,9 @@ from typing import Any
 import mlflow
 import numpy as np
 
-from .card.importance import importance
 from .card.record import Features
 from .estimators import CrossValidation, answers, cross_validate
+from .importance import importance
 from .intervals import Calibration, calibrate
 from .options import TrainOptions
 from .plots import parity_plot, residual_plot, spread_plot

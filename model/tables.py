@@ -15,41 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .artifacts.compositions.by_matminer import load_matminer
 from .options import FEATURIZERS
 
 MAX_Z = 118
 VECTORISED = (*FEATURIZERS, "ElementFraction")
 VALENCE = ("NsValence", "NpValence", "NdValence", "NfValence", "NValence")
 STATS = {"minimum", "maximum", "range", "mean", "avg_dev", "std_dev", "mode"}
-
-
-def matminer_featurizer(featurizers: Sequence[str], preset: str) -> Any:
-    """Matminer's own featurizer for a configuration: what the artifact must equal.
-
-    Args:
-        featurizers: class names from ``matminer.featurizers.composition``.
-        preset: of ElementProperty.
-
-    Returns:
-        A ``MultipleFeaturizer`` of them, in this order.
-
-    Raises:
-        ValueError: no such featurizer, or no such preset.
-    """
-    from matminer.featurizers import composition
-    from matminer.featurizers.base import MultipleFeaturizer
-
-    def make(name: str) -> Any:
-        if not hasattr(composition, name):
-            raise ValueError(f"matminer has no composition featurizer called {name!r}")
-        featurizer = getattr(composition, name)
-        if name == "ElementProperty":
-            return featurizer.from_preset(preset)
-        if name == "ValenceOrbital":
-            return featurizer(props=["frac"])
-        return featurizer(fast=True) if name == "IonProperty" else featurizer()
-
-    return MultipleFeaturizer([make(name) for name in featurizers])
 
 
 def collect_tables(featurizers: Sequence[str], preset: str) -> dict[str, npt.NDArray[Any]]:
@@ -75,7 +47,7 @@ def collect_tables(featurizers: Sequence[str], preset: str) -> dict[str, npt.NDA
 
     if not set(featurizers) <= set(VECTORISED):
         raise ValueError(f"tables exist for {', '.join(VECTORISED)}, not for {featurizers}")
-    reference = matminer_featurizer(featurizers, preset)
+    reference, _ = load_matminer(list(featurizers), preset)  # what the artifact must equal
     elements = [Element.from_Z(z) for z in range(1, MAX_Z + 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pymatgen: no electronegativity for He, ...

@@ -35,7 +35,7 @@ def amounts_of(text: str, values: Mapping[str, Fraction] | None = None) -> Amoun
         ValueError: it cannot be read; says what is wrong.
     """
     tokens = [*_TOKEN.finditer(text)]
-    amounts = _sequence(iter([*tokens, None]), text, values or {}, inside=False)
+    amounts = _sequence(iter([*tokens, None]), values or {}, inside=False)
     if not amounts:
         raise ValueError("it is empty")
     return amounts
@@ -49,7 +49,6 @@ def letters_of(text: str) -> set[str]:
 
 def _sequence(
     tokens: "Iterator[re.Match[str] | None]",
-    text: str,
     values: Mapping[str, Fraction],
     inside: bool,
 ) -> Amounts:
@@ -81,7 +80,7 @@ def _sequence(
         if kind == "name":
             last = {found[0]: Fraction(1)}
         elif kind == "open":
-            last = _sequence(tokens, text, values, inside=True)
+            last = _sequence(tokens, values, inside=True)
         else:
             raise ValueError(f"{found[0]!r} at position {found.start() + 1} has no place in it")
     raise AssertionError("the last token ends it")

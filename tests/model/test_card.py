@@ -19,13 +19,13 @@ from sklearn.pipeline import make_pipeline
 
 from matminer_compute.errors import CardError, NoProductionVersion
 from matminer_compute.model import list_versions, load_data, publish_estimator
-from matminer_compute.model.card.importance import importance, told_by
 from matminer_compute.model.card.limits import limits_of
 from matminer_compute.model.card.making import errors_of, intervals_of
 from matminer_compute.model.card.markdown import markdown, plain
 from matminer_compute.model.card.page import page
 from matminer_compute.model.card.record import Figures, read_card
 from matminer_compute.model.card.store import Described, find
+from matminer_compute.model.importance import importance, told_by
 from matminer_compute.model.intervals import Calibration
 from matminer_compute.model.plots import calibration_plot
 from matminer_compute.model.registry import connected

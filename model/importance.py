@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .record import Features, Importance
+from .card.record import Features, Importance
 
 Floats = npt.NDArray[np.float64]
 
