@@ -159,10 +159,10 @@ def registry_seen():
 def test_the_local_template_runs_a_task(home, bundle, monkeypatch):
     monkeypatch.setenv("PATH", f"{GCE.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("HOME", str(home))
-    keep_cache_in(init_endpoint("here", options(bundle, "http://its own", site="local")))
+    keep_cache_in(init_endpoint("here", options(bundle, "http://its-own", site="local")))
     with TemplateEndpoint(rendered("here")) as endpoint:
         task = endpoint.submit_to_registered_function(endpoint.register_function(registry_seen))
-        assert task.result(PATIENCE) == "http://its own"
+        assert task.result(PATIENCE) == "http://its-own"
 
 
 def meet(folder, count):
