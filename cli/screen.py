@@ -81,6 +81,8 @@ def screen(
     input. Should the command end before it is done, the same command goes on where it was.
     """
     with ExitStack() as stack:
+        if space and report and space.resolve() == report.resolve():
+            raise click.UsageError(f"--report would replace {space}, the space: name another file.")
         candidates = stack.enter_context(_candidates(source, space))
         client = stack.enter_context(open_client(endpoints, bundle, **which))
         try:

@@ -84,6 +84,31 @@ class Beside:
             name = name.removesuffix(suffix)
         return self.output.with_name(f"{name}.failed.csv")
 
+    def refuse_overlap(self, source: Path | None, report: Path | None) -> None:
+        """Find out whether one file would be written over another.
+
+        Args:
+            source: the file that is read, if it is one.
+            report: the page that is to be written, if any.
+
+        Raises:
+            FileUnusable: two of them, or one of those that are kept beside the output, are one.
+        """
+        named = [("the input", source), ("the output", self.output), ("the report", report)]
+        own = (self.part, self.ledger, self.answers, self.failed)
+        named += [("a file that is kept beside the output", path) for path in own]
+        seen: dict[Path, str] = {}
+        for what, path in named:
+            if path is None:
+                continue
+            real = path.resolve()
+            if real in seen:
+                raise FileUnusable(
+                    f"{path} would be {seen[real]} and {what}, and one be written over the other: "
+                    "name another file."
+                )
+            seen[real] = what
+
     @contextmanager
     def held(self, *, restart: bool) -> Iterator[None]:
         """Keep others out, and find out whether anything can be written there.

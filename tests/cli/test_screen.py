@@ -4,6 +4,9 @@ import csv
 import json
 
 import pyarrow.parquet as pq
+import pytest
+
+SPACE = 'kind = "template"\nformula = "AO"\n[sites]\nA = ["Mg", "Ca"]\n'
 
 
 def rows_of(path):
@@ -52,3 +55,34 @@ def test_what_cannot_be_is_said_in_a_sentence(run, tmp_path):
         assert done.exit_code == code, done.stderr
         assert sentence in done.stderr.replace("\n", " ")
     assert [path.name for path in tmp_path.glob("out*")] == []
+
+
+@pytest.mark.parametrize(
+    ("output", "report", "twice"),
+    [
+        ("in.csv", None, "in.csv would be the input and the output"),
+        ("link.csv", None, "link.csv would be the input and the output"),
+        ("out.csv", "in.csv", "in.csv would be the input and the report"),
+        ("out.csv", "sub/../out.csv", "would be the output and the report"),
+        ("out.csv", "out.csv.part", "the report and a file that is kept beside the output"),
+        ("in.failed.csv", "in.failed.failed.csv", "the report and a file that is kept beside"),
+    ],
+)
+def test_no_file_is_written_over_another(run, tmp_path, output, report, twice):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "in.csv").write_text("formula\nNaCl\n")
+    (tmp_path / "link.csv").symlink_to("in.csv")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    reporting = ("--report", report) if report else ()
+    done = run("screen", "in.csv", "-o", output, *reporting, "--restart")
+    assert done.exit_code == 1
+    assert twice in done.stderr.replace("\n", " ")
+    assert (tmp_path / "in.csv").read_text() == "formula\nNaCl\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_space_is_not_replaced_by_its_report(run, tmp_path):
+    (tmp_path / "s.toml").write_text(SPACE)
+    done = run("screen", "--space", "s.toml", "-o", "out.csv", "--report", "s.toml")
+    assert (done.exit_code, (tmp_path / "s.toml").read_text()) == (2, SPACE)
+    assert "--report" in done.stderr
