@@ -63,7 +63,7 @@ class Input:
     _read: Callable[[], Iterator[pa.RecordBatch]]
 
     whole = True  # every row is seen here
-    unit = "rows"
+    unit = "row"
 
     @property
     def name(self) -> str:
@@ -131,7 +131,8 @@ def open_input(path: Path, column: str | None = None) -> Input:
         except (pa.ArrowInvalid, EOFError, zlib.error) as error:
             raise _damaged(path, error) from error
     name = _column(path, schema, column)
-    return Input(path, schema, name, digest, rows or lines, read)
+    rows = rows or max(0, lines - (kind == "csv"))  # below the header
+    return Input(path, schema, name, digest, rows, read)
 
 
 @contextmanager
