@@ -122,7 +122,8 @@ class Beside:
         with files(f"{self.output} cannot be written"):
             if self.output.exists() and not restart and not self.ledger.exists():
                 raise FileUnusable(
-                    f"{self.output} exists; name another output, or replace it with --restart."
+                    f"{self.output} exists; name another output, or replace it with --restart "
+                    "(in Python, restart=True)."
                 )
             file = self.part.open("ab")
         with file:
@@ -156,7 +157,8 @@ class Beside:
         if differs := ledger.head.differences(asked):
             raise JournalError(
                 f"{self.ledger} belongs to a screening that did not end, and "
-                f"{' and '.join(differs)} changed since: undo that, or start over with --restart."
+                f"{' and '.join(differs)} changed since: undo that, or start over with --restart "
+                "(in Python, restart=True)."
             )
         return ledger, entries
 
