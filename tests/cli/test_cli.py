@@ -92,6 +92,14 @@ def test_when_no_formula_can_be_used_the_exit_code_is_1(run, tmp_path):
     assert len((tmp_path / "f.csv").read_text().splitlines()) == 3
 
 
+def test_a_table_on_standard_input_is_not_taken_for_formulas(run):
+    for table in ("id,Formula\n1,NaCl\n", '"composition";"k"\nNaCl;1\n', "k\tformula\n1\tNaCl\n"):
+        done = run("predict", input=table)
+        assert done.exit_code == 2
+        assert "matminer-compute screen - -o out.csv" in done.stderr
+    assert run("predict", input="Li0,5CoO2\nNaCl\n").exit_code == 0
+
+
 def test_both_chains_print_the_same_predictions(run):
     one, two = (run("predict", *FORMULAS, "--json", "--chain", c) for c in ("endpoint", "client"))
     assert json.loads(one.stdout)["predictions"] == json.loads(two.stdout)["predictions"]
@@ -263,6 +271,7 @@ def test_a_publisher_lists_and_promotes(run):
     promoted = run("model", "promote")
     assert promoted.exit_code == 0, promoted.stderr
     assert "Production: Matminer version 1 with Matminer Featurizer version 1" in promoted.stdout
+    assert "Featurizer version 1, as before." in promoted.stdout
     misspelt = run("model", "list", "--model", "Matmimer")
     assert misspelt.exit_code == 1
     assert "its models are 'Matminer'" in misspelt.stderr
