@@ -87,6 +87,7 @@ def screen(
         tally=final.tally,
         lowest=final.extremes("lowest") if candidates.whole or keep.has("lowest") else [],
         highest=final.extremes("highest") if candidates.whole or keep.has("highest") else [],
+        first=final.first,
         kept=final.written,
         failed=sink.failed_rows,
         model=pair["model"],
