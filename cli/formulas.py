@@ -1,6 +1,7 @@
 """Which formulas a command is asked for: its arguments, and lines of standard input."""
 
 import codecs
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ def asked(arguments: tuple[str, ...]) -> list[str]:
     """The formulas: for ``-``, and for no argument and a pipe, the lines of standard input.
 
     Raises:
-        UsageError: there are none, an argument is a file, or the lines are no UTF-8.
+        UsageError: there are none, an argument is a file, or the lines are a table or no UTF-8.
     """
     if not arguments and not sys.stdin.isatty():
         arguments = ("-",)
@@ -45,7 +46,20 @@ def _lines(data: bytes) -> list[str]:
         raise click.UsageError(
             f"Line {line} of standard input is not UTF-8: save the file as UTF-8."
         ) from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and _is_header(lines[0]):
+        raise click.UsageError(
+            "Standard input is a table, not a formula a line. Predict what is in it with "
+            "'matminer-compute screen - -o out.csv'."
+        )
+    return lines
+
+
+def _is_header(line: str) -> bool:
+    from matminer_compute.client.spaces.formulas import COLUMNS
+
+    cells = [cell.strip(' "').casefold() for cell in re.split("[,;\t]", line)]
+    return len(cells) > 1 and not set(cells).isdisjoint(COLUMNS)
 
 
 def _is_file(argument: str) -> bool:

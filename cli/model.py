@@ -96,7 +96,9 @@ def promote(version: str | None, name: str, alias: str, force: bool, as_json: bo
     if as_json:
         click.echo(json.dumps(asdict(done), default=str, indent=2))
         return
-    before = f", before it version {done.previous}" if done.previous else ""
+    same = done.previous == done.version
+    before = f", before it version {done.previous}" if done.previous and not same else ""
+    before = ", as before" if same else before
     click.echo(
         f"{done.alias}: {done.name} version {done.version} with {done.featurizer} "
         f"version {done.featurizer_version}{before}."
@@ -137,12 +139,12 @@ def list_(name: str, as_json: bool) -> None:
 
 def _print_table(title: str, versions: "list[VersionInfo]") -> None:
     columns = (
-        Column("version"),
-        Column("created", yields=True),
+        Column("version", whole=True),
+        Column("created", yields=True, whole=True),
         *(Column(metric, digits=4, yields=metric != "MAE") for metric in _METRICS),
         Column("in 90%", in_full="coverage of the 90% interval", digits=3, yields=True),
-        Column("featurizer", yields=True),
-        Column("marked"),
+        Column("featurizer", yields=True, whole=True),
+        Column("marked", whole=True),
     )
     rows = [
         (

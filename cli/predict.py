@@ -12,10 +12,11 @@ from matminer_compute.errors.machine import files, packages, whole_file
 
 from .formulas import asked
 from .session import client_options, interval_option, open_client
-from .terminal import Column, print_json, say, show
+from .terminal import Column, is_for_a_person, print_json, say, show
 
 if TYPE_CHECKING:
     from matminer_compute.client import Features, Predictions
+    from matminer_compute.client.row import Row
 
 
 @click.command()
@@ -100,7 +101,7 @@ def featurize(
 
 def _show(predictions: "Predictions") -> None:
     unit = f" ({predictions.unit})" if predictions.unit else ""
-    title = f"{predictions.property}{unit}"
+    title, short = f"{predictions.property}{unit}", is_for_a_person()
     columns = (
         Column("formula"),
         Column("value", in_full=title, digits=5),
@@ -108,8 +109,7 @@ def _show(predictions: "Predictions") -> None:
         Column("lower", digits=4, yields=True),
         Column("upper", digits=4, yields=True),
         Column("in_training", digits=5, yields=True),
-        Column("rejected"),
-        Column("outside", yields=True),
+        *((Column(""),) if short else (Column("rejected"), Column("outside"))),
     )
     rows = [
         (
@@ -119,16 +119,25 @@ def _show(predictions: "Predictions") -> None:
             row.lower,
             row.upper,
             row.in_training,
-            row.rejected,
-            row.outside,
+            *((_remark(row),) if short else (row.rejected, row.outside)),
         )
         for row in predictions
     ]
     show(columns, rows, title)
 
 
+def _remark(row: "Row") -> str | None:
+    """Where a terminal would have a sentence in a column of few characters; it comes below."""
+    return "rejected" if row.rejected else "outside" if row.outside else None
+
+
 def _explain(predictions: "Predictions") -> None:
-    """Say which versions answered, where, and what was noteworthy."""
+    """Say what was noteworthy, and which versions answered, where."""
+    if is_for_a_person():  # a pipe has a column of them
+        for row, reason in predictions.rejected.items():
+            say(f"{predictions.formulas[row]}: rejected, {reason}")
+    for row, reason in predictions.outside.items():
+        say(f"{predictions.formulas[row]}: outside the training data, {reason}")
     for half in (predictions.model, predictions.featurizer):
         say(f"{half['name']} version {half['version']}, run {half['run_id']}")
     for worker in predictions.workers[:1]:
@@ -137,9 +146,7 @@ def _explain(predictions: "Predictions") -> None:
             f"{'cold' if worker['cold'] else 'warm'} worker {worker['pid']} on {worker['host']}, "
             f"Python {worker['python']}; seconds: {seconds}"
         )
-    for row, reason in predictions.outside.items():
-        say(f"{predictions.formulas[row]}: outside the training data, {reason}")
-    if predictions.interval is not None:
+    if any(row.lower is not None for row in predictions):
         say(f"lower to upper: holds the true value in {predictions.interval:.0%} of all cases")
     elif predictions.no_interval:
         say(predictions.no_interval)

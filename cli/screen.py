@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +12,10 @@ from uuid import UUID
 import click
 
 from .session import endpoints_options, interval_option, open_client
-from .terminal import Column, print_json, say, show
+from .terminal import Column, is_for_a_person, print_json, say, show
 
 if TYPE_CHECKING:
+    from matminer_compute.client.row import Row
     from matminer_compute.client.screened import Screening
     from matminer_compute.client.spaces import Space
 
@@ -80,7 +81,11 @@ def screen(
     INPUT is a .txt, .csv, .tsv, .jsonl or .parquet file, packed (.gz) or not, or - for standard
     input. Should the command end before it is done, the same command goes on where it was.
     """
+    from matminer_compute.client.numerals import count
+
     with ExitStack() as stack:
+        if space and report and space.resolve() == report.resolve():
+            raise click.UsageError(f"--report would replace {space}, the space: name another file.")
         candidates = stack.enter_context(_candidates(source, space))
         client = stack.enter_context(open_client(endpoints, bundle, **which))
         try:
@@ -104,16 +109,22 @@ def screen(
     if as_json:
         print_json(_as_json(found))
     else:
-        _summarize(found)
+        everything = top is None and below is None and above is None
+        which_first = order if top else "lowest" if everything else "first that are kept"
+        _summarize(found, found.lowest if everything else found.first, which_first)
     if found.failed:
-        say(f"{found.failed:,} rows have no answer; they are in a .failed.csv beside {output}.")
+        rows = count(found.failed, "row")
+        say(f"Without an answer: {rows}, in a .failed.csv beside {output}.")
         raise SystemExit(_SHARDS_MISSING)
+    if found.rows and found.rejected == found.rows:
+        raise click.ClickException("None of the formulas could be used.")
 
 
 @contextmanager
 def _candidates(source: Path | None, space: Path | None) -> "Iterator[Path | Space]":
     if (source is None) == (space is None):
-        raise click.UsageError("Give INPUT, a file of formulas, or --space SPACE.toml.")
+        both = "" if space is None else ", not both"
+        raise click.UsageError(f"Give INPUT, a file of formulas, or --space SPACE.toml{both}.")
     if space is not None:
         from matminer_compute.client.spaces import Space
 
@@ -131,10 +142,15 @@ def _candidates(source: Path | None, space: Path | None) -> "Iterator[Path | Spa
 def _as_json(found: "Screening") -> dict[str, Any]:
     said = asdict(found) | {"rows": found.rows, "tally": found.tally.as_json()}
     ended = {"started": found.started.isoformat(), "ended": found.ended.isoformat()}
+    for row in said["first"]:
+        row["value"] = row["value"] if row["rejected"] is None else None  # JSON has no NaN
     return said | ended | {"output": str(found.output)}
 
 
-def _summarize(found: "Screening") -> None:
+def _summarize(found: "Screening", some: "Sequence[Row]", which: str) -> None:
+    """Show some rows of the output, which are called what they are, and say the rest."""
+    from matminer_compute.client.numerals import count
+
     unit = f" ({found.unit})" if found.unit else ""
     show(
         (
@@ -143,17 +159,23 @@ def _summarize(found: "Screening") -> None:
             Column("std", digits=3, yields=True),
             Column("lower", digits=5, yields=True),
             Column("upper", digits=5, yields=True),
-            Column("outside", yields=True),
+            Column("" if is_for_a_person() else "outside", yields=True),
         ),
-        [(r.formula, r.value, r.std, r.lower, r.upper, r.outside) for r in found.lowest],
-        f"The lowest: {found.property}{unit}",
+        [(r.formula, r.value, r.std, r.lower, r.upper, _outside(r)) for r in some],
+        f"The {which}: {found.property}{unit}",
     )
     seconds = (found.ended - found.started).total_seconds()
-    say(f"{found.rows:,} rows in {seconds:,.1f} s, {found.rate:,.0f} a second")
+    rate = f", {found.rate:,.0f} a second" if found.rate >= 1 else ""
+    say(f"{count(found.rows, 'row')} in {seconds:,.1f} s{rate}")
     for half in (found.model, found.featurizer):
         say(f"{half['name']} version {half['version']}")
     for reason, rows in found.tally.rejected.most_common():
         say(f"rejected: {rows:,}, {reason}")
     if found.tally.outside:
         say(f"outside the training data: {found.tally.outside:,} of those with a value")
-    say(f"{found.kept:,} rows in {found.output}")
+    say(f"{count(found.kept, 'row')} in {found.output}")
+
+
+def _outside(row: "Row") -> str | None:
+    """The reason for a pipe; a terminal has no room for ten of them."""
+    return "outside" if row.outside and is_for_a_person() else row.outside

@@ -29,14 +29,15 @@ _TEXT = 8
 class Column:
     """One column: its heading, which a pipe may be told in full, and how it is shown.
 
-    ``digits`` makes it one of numbers, which are never cut; one that ``yields`` is left out where
-    the terminal is too narrow for all.
+    ``digits`` makes it one of numbers, which are never cut; of one that is ``whole`` no word is
+    broken; one that ``yields`` is left out where the terminal is too narrow for all.
     """
 
     heading: str
     in_full: str = ""
     digits: int = 0
     yields: bool = False
+    whole: bool = False
 
 
 def show(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str = "") -> None:
@@ -48,7 +49,7 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str =
     from rich.text import Text
 
     console = Console()
-    if not console.is_terminal:
+    if not is_for_a_person():
         print("\t".join(plain(column.in_full or column.heading) for column in columns))
         for row in rows:
             print("\t".join("" if cell is None else plain(str(cell)) for cell in row))
@@ -64,6 +65,13 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str =
     if title:
         console.print(Text(plain(title), style="italic"))
     console.print(_table([columns[c] for c in kept], [[row[c] for c in kept] for row in shown]))
+
+
+def is_for_a_person() -> bool:
+    """Whether ``show`` makes a table."""
+    from rich.console import Console
+
+    return Console().is_terminal
 
 
 def print_json(value: Any) -> None:
@@ -114,13 +122,14 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> "Table":
     from rich.text import Text
 
     table = Table()
-    for column in columns:
+    for at, column in enumerate(columns):
         number = bool(column.digits)
         table.add_column(
             Text(plain(column.heading)),
             justify="right" if number else "left",
             no_wrap=number,
             overflow="fold",
+            min_width=_least(column, [row[at] for row in rows]) if column.whole else None,
         )
     for row in rows:
         table.add_row(*map(Text, row))
@@ -131,10 +140,16 @@ def _least_width(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: Sequence[int]
 ) -> int:
     """What a table of the ``kept`` columns needs, at least, so that no number is cut."""
+    width = 1 + 3 * len(kept)
+    return width + sum(_least(columns[c], [row[c] for row in rows]) for c in kept)
+
+
+def _least(column: Column, cells: Sequence[str]) -> int:
+    """What a column needs, at least."""
     from rich.cells import cell_len
 
-    width = 1 + 3 * len(kept)
-    for c in kept:
-        longest = max(map(cell_len, [plain(columns[c].heading), *(row[c] for row in rows)]))
-        width += longest if columns[c].digits else min(longest, _TEXT)
-    return width
+    texts = [plain(column.heading), *cells]
+    if column.whole:
+        texts = [word for text in texts for word in text.split()]
+    longest = max(map(cell_len, texts), default=0)
+    return longest if column.digits or column.whole else min(longest, _TEXT)

@@ -13,3 +13,9 @@ def significant(value: float, digits: int = 5) -> str:
         return f"{value:.{digits - 1}e}"
     whole = math.floor(math.log10(size)) if size else 0
     return f"{value:.{max(0, digits - 1 - whole)}f}"
+
+
+def count(number: int, noun: str = "") -> str:
+    """A number of rows or of whatever else a noun in the singular names."""
+    shown = f"{number:,}"
+    return f"{shown} {noun}{'' if number == 1 else 's'}" if noun else shown

@@ -52,6 +52,8 @@ def plot(result: "Predictions", ax: "Axes | None") -> "Axes":
 def ranked(axes: "Axes", rows: "Sequence[Row]", label: str) -> None:
     """Draw a line a row, the lowest value at the top, with its interval or else ± its std.
 
+    A row outside the training data is hollow and has no bar: how far off it is, nobody knows.
+
     Args:
         axes: where.
         rows: with values, in any order.
@@ -61,10 +63,17 @@ def ranked(axes: "Axes", rows: "Sequence[Row]", label: str) -> None:
     places, values = np.arange(len(ordered)), np.array([row.value for row in ordered])
     ends = np.array([ends_of(row) for row in ordered]).reshape(-1, 2)
     axes.hlines(places, ends[:, 0], ends[:, 1], color=INK, alpha=0.4, linewidth=3)
-    axes.plot(values, places, "o", color=INK, markersize=5)
+    outside = np.array([row.outside is not None for row in ordered], dtype=bool)
+    axes.plot(values[~outside], places[~outside], "o", color=INK, markersize=5)
+    axes.plot(values[outside], places[outside], "o", color=INK, markersize=5, fillstyle="none")
     axes.set_yticks(places, [printable(row.formula, _LONGEST) for row in ordered], parse_math=False)
     axes.set_ylim(len(ordered) - 0.4, -0.6)
-    axes.set_xlabel(printable(label, 2 * _LONGEST), parse_math=False)
+    says = printable(label, 2 * _LONGEST)
+    if any(row.lower is None and row.std and row.outside is None for row in rows):
+        says += " ± std"
+    if outside.any():
+        says += "\nhollow: outside the training data, a guess"
+    axes.set_xlabel(says, parse_math=False)
     axes.grid(axis="x", alpha=0.3)
 
 
@@ -90,8 +99,8 @@ def distribution(axes: "Axes", edges: Floats, counts: NDArray[np.int64], label: 
 
 
 def ends_of(row: "Row") -> tuple[float, float]:
-    """The interval of a row, else its value ± std, else its value twice."""
+    """The interval of a row, else its value ± std; else, and outside, its value twice."""
     if row.lower is not None and row.upper is not None:
         return row.lower, row.upper
-    spread = row.std or 0.0
+    spread = 0.0 if row.outside else row.std or 0.0
     return row.value - spread, row.value + spread

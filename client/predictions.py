@@ -188,6 +188,8 @@ class Predictions:
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the values: up to 40 in order, with intervals or else ± std; more as a histogram.
 
+        Rows outside the training data are hollow, and have neither.
+
         Args:
             ax: where; a new figure of pyplot's by default.
 

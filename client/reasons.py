@@ -1,7 +1,8 @@
 """Reasons for rejection, of which each may be about one formula, as few kinds that can be counted.
 
-The sentences are the featurizer's, and travel with it; one that is not known here is ``OTHER``.
-Counting by kind stays small over any number of rows, and adds up in any order.
+The sentences are the featurizer's, and travel with it, or those of who reads a file; one that is
+not known here is ``OTHER``. Counting by kind stays small over any number of rows, and adds up in
+any order.
 """
 
 import re
@@ -11,6 +12,8 @@ OTHER = "another reason"
 
 #: Kinds by what a sentence says, foreign text left out; the first that it holds counts.
 KINDS = {
+    "cells where the header has": "a row with too few or too many cells",
+    "its line is no JSON object": "a line that is no JSON object",
     "may begin an adduct or decimals": "a stop that may begin an adduct or decimals",
     "stands between two elements": "an amount between two elements, with spaces",
     "begins with 0": "an amount that begins with 0",

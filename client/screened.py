@@ -21,6 +21,7 @@ class Screening:
         tally: statistics of all rows that came back, kept or not.
         lowest: the rows with the lowest values, ascending, at most ten.
         highest: those with the highest, descending, at most ten.
+        first: the first rows of the output, at most ten.
         kept: how many rows the output holds.
         failed: how many rows are in shards that were set aside and have no answer.
         model: name, version, run_id and schema of the model that answered all of it.
@@ -37,6 +38,7 @@ class Screening:
     tally: Tally
     lowest: list[Row]
     highest: list[Row]
+    first: list[Row]
     kept: int
     failed: int
     model: dict[str, Any]

@@ -7,7 +7,7 @@ import platformdirs
 
 from matminer_compute.errors import RegistryError
 from matminer_compute.errors.machine import files
-from matminer_compute.registration.address import address_fault, sqlite_address
+from matminer_compute.registration.address import absolute, address_fault, sqlite_address
 
 
 def data_folder() -> Path:
@@ -28,7 +28,7 @@ def registry_uri(asked: str | None = None) -> str:
     if configured:
         if fault := address_fault(configured):
             raise RegistryError(fault)
-        return configured
+        return absolute(configured)  # a worker runs in another folder
     folder = data_folder()
     with files(
         f"The data folder {folder} cannot be made",

@@ -62,7 +62,7 @@ featurizers_option = click.option(
     "--featurizers",
     type=_Names(),
     metavar="NAME,...",
-    default=",".join(FEATURIZERS),
+    default=", ".join(FEATURIZERS),
     show_default=True,
     help="matminer's composition featurizers, in order; ElementFraction is as fast as these.",
 )

@@ -26,13 +26,6 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(unquote(uri.removeprefix("sqlite:///").split("?")[0])).absolute()
 
 
-def absolute(uri: str) -> str:
-    """Anchor a relative sqlite path, which would mean another database in another folder."""
-    if not uri.startswith("sqlite:///") or uri.startswith("sqlite:////"):
-        return uri
-    return f"{sqlite_address(Path.cwd())}/{uri.removeprefix('sqlite:///')}"
-
-
 def look_at(path: Path) -> None:
     """Raise unless MLflow can read this database.
 

@@ -23,9 +23,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from matminer_compute.errors import MatminerComputeError, RegistryError, RegistryUnreachable
 from matminer_compute.functions.worker.address import public_address
 from matminer_compute.functions.worker.faults import registry_fault
-from matminer_compute.registration.address import address_fault, redacted
+from matminer_compute.registration.address import absolute, address_fault, redacted
 
-from .databases import absolute, artifacts_beside, look_at, make, sqlite_path
+from .databases import artifacts_beside, look_at, make, sqlite_path
 
 EXPERIMENT = "matminer-compute"
 

@@ -63,3 +63,10 @@ def sqlite_address(path: Path) -> str:
             "such as %41: choose another folder (XDG_DATA_HOME, MLFLOW_TRACKING_URI)."
         )
     return f"sqlite:///{text}"
+
+
+def absolute(uri: str) -> str:
+    """Anchor a relative sqlite path, which would mean another database in another folder."""
+    if not uri.startswith("sqlite:///") or uri.startswith("sqlite:////"):
+        return uri
+    return f"{sqlite_address(Path.cwd())}/{uri.removeprefix('sqlite:///')}"

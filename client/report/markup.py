@@ -25,12 +25,6 @@ def formula(value: object) -> str:
     )
 
 
-def count(number: int, noun: str = "") -> str:
-    """A number of rows or of whatever else a noun in the singular names."""
-    shown = f"{number:,}"
-    return f"{shown} {noun}{'' if number == 1 else 's'}" if noun else shown
-
-
 def short(number: int) -> str:
     """A count where there is little room: ``1.2k``."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -6,12 +6,13 @@ from importlib.metadata import version
 from importlib.resources import files
 from string import Template
 
+from matminer_compute.client.numerals import count
 from matminer_compute.client.screened import Screening
 from matminer_compute.client.tally import Tally
 
 from . import distribution
 from .extremes import extremes
-from .markup import count, duration, lines, moment, number, quantity, rate, share, short, text
+from .markup import duration, lines, moment, number, quantity, rate, share, short, text
 from .periodic import periodic_table
 from .provenance import provenance
 

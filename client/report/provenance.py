@@ -3,10 +3,11 @@
 import shlex
 from importlib.metadata import version
 
+from matminer_compute.client.numerals import count
 from matminer_compute.client.screened import Screening
 from matminer_compute.functions.worker.address import public_address
 
-from .markup import count, duration, lines, moment, text
+from .markup import duration, lines, moment, text
 
 #: What is said of a model and a featurizer beside the name, by what it is called.
 _SAID = {"version": "version", "run": "run_id", "schema": "schema"}

@@ -84,6 +84,31 @@ class Beside:
             name = name.removesuffix(suffix)
         return self.output.with_name(f"{name}.failed.csv")
 
+    def refuse_overlap(self, source: Path | None, report: Path | None) -> None:
+        """Find out whether one file would be written over another.
+
+        Args:
+            source: the file that is read, if it is one.
+            report: the page that is to be written, if any.
+
+        Raises:
+            FileUnusable: two of them, or one of those that are kept beside the output, are one.
+        """
+        named = [("the input", source), ("the output", self.output), ("the report", report)]
+        own = (self.part, self.ledger, self.answers, self.failed)
+        named += [("a file that is kept beside the output", path) for path in own]
+        seen: dict[Path, str] = {}
+        for what, path in named:
+            if path is None:
+                continue
+            real = path.resolve()
+            if real in seen:
+                raise FileUnusable(
+                    f"{path} would be {seen[real]} and {what}, and one be written over the other: "
+                    "name another file."
+                )
+            seen[real] = what
+
     @contextmanager
     def held(self, *, restart: bool) -> Iterator[None]:
         """Keep others out, and find out whether anything can be written there.
@@ -97,7 +122,8 @@ class Beside:
         with files(f"{self.output} cannot be written"):
             if self.output.exists() and not restart and not self.ledger.exists():
                 raise FileUnusable(
-                    f"{self.output} exists; name another output, or replace it with --restart."
+                    f"{self.output} exists; name another output, or replace it with --restart "
+                    "(in Python, restart=True)."
                 )
             file = self.part.open("ab")
         with file:
@@ -131,7 +157,8 @@ class Beside:
         if differs := ledger.head.differences(asked):
             raise JournalError(
                 f"{self.ledger} belongs to a screening that did not end, and "
-                f"{' and '.join(differs)} changed since: undo that, or start over with --restart."
+                f"{' and '.join(differs)} changed since: undo that, or start over with --restart "
+                "(in Python, restart=True)."
             )
         return ledger, entries
 

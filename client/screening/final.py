@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from matminer_compute.client.row import Row
 from matminer_compute.client.tally import Tally
@@ -17,8 +19,8 @@ from .table import TALLY, floats
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXTREMES = 10
-_OF_ROW = ("std", "lower", "upper", "outside", "in_training")
+_SOME = 10
+_OF_ROW = ("std", "lower", "upper", "outside", "in_training", "rejected")
 _ORDERS: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
 
 
@@ -35,10 +37,12 @@ class Final:
     Attributes:
         tally: statistics of all rows that came.
         written: how many rows the file has.
+        first: the first of these, at most ten.
     """
 
     def __init__(self, output: Path, path: Path, keep: Keep, column: str, value: str) -> None:
         self.tally, self.written = Tally(), 0
+        self.first: list[Row] = []
         self._kind, self._path, self._column, self._value = kind_of(output), path, column, value
         self._kept = Kept(keep, value)
         self._extreme: dict[str, list[pa.RecordBatch]] = {order: [] for order in _ORDERS}
@@ -58,7 +62,7 @@ class Final:
                 _said(batch, "outside"),
             )
         for order in _ORDERS:
-            rows = best([*self._extreme[order], batch], self._value, _EXTREMES, order)
+            rows = best([*self._extreme[order], batch], self._value, _SOME, order)
             self._extreme[order] = [rows]
         for kept in self._kept.of(batch):
             self._write(kept)
@@ -79,21 +83,22 @@ class Final:
 
     def extremes(self, order: Literal["lowest", "highest"]) -> list[Row]:
         """The rows with the lowest or highest values, in that order, at most ten."""
-        (batch,) = self._extreme[order] or [None]
-        rows: list[dict[str, Any]] = [] if batch is None else batch.to_pylist()
-        return [
-            Row(
+        return [row for batch in self._extreme[order] for row in self._rows(batch)]
+
+    def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
+        for row in batch.to_pylist():
+            value = row[self._value]
+            yield Row(
                 formula=row[self._column],
-                value=row[self._value],
+                value=math.nan if value is None else value,
                 **{name: row[name] for name in _OF_ROW},
             )
-            for row in rows
-        ]
 
     def _write(self, batch: pa.RecordBatch) -> None:
         if self._output is None:
             self._output = open_output(self._path, self._kind, batch.schema)
         self._output.write(batch)
+        self.first += self._rows(batch.slice(0, max(0, _SOME - self.written)))
         self.written += len(batch)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 import shutil
 import tempfile
 import zlib
@@ -62,7 +63,7 @@ class Input:
     _read: Callable[[], Iterator[pa.RecordBatch]]
 
     whole = True  # every row is seen here
-    unit = "rows"
+    unit = "row"
 
     @property
     def name(self) -> str:
@@ -130,7 +131,8 @@ def open_input(path: Path, column: str | None = None) -> Input:
         except (pa.ArrowInvalid, EOFError, zlib.error) as error:
             raise _damaged(path, error) from error
     name = _column(path, schema, column)
-    return Input(path, schema, name, digest, rows or lines, read)
+    rows = rows or max(0, lines - (kind == "csv"))  # below the header
+    return Input(path, schema, name, digest, rows, read)
 
 
 @contextmanager
@@ -157,9 +159,9 @@ def _opened(path: Path, kind: str) -> tuple[pa.Schema, Callable[[], Iterator[pa.
         columns = ["formula"]
         read = partial(readers.from_text, path, columns)
     elif kind == "csv":
-        separator = readers.separator(path)
-        columns = readers.csv_columns(path, separator)
-        read = partial(readers.from_csv, path, columns, separator)
+        layout = readers.csv_layout(path)
+        columns = readers.csv_columns(layout.header)
+        read = partial(readers.from_csv, path, columns, layout)
     else:
         columns = list(readers.json_columns(path))
         read = partial(readers.from_json_lines, path, columns)
@@ -186,7 +188,7 @@ def _looked_through(path: Path, *, text: bool) -> tuple[str, int]:
             except UnicodeDecodeError as error:
                 line = lines + block.count(b"\n", 0, error.start) + 1
                 raise _not_utf_8(path, f"line {line} is not UTF-8") from None
-            lines += block.count(b"\n")
+            lines += block.count(b"\n") or block.count(b"\r")
     return digest, lines
 
 
@@ -223,11 +225,11 @@ def _kind_of(begin: bytes) -> str:
             begin = zlib.decompressobj(wbits=31).decompress(begin)
         except zlib.error as error:
             raise _damaged(Path("Standard input"), error) from error
-    first = begin.decode("utf-8-sig", "replace").partition("\n")[0].strip()
+    first = re.split("[\r\n]", begin.decode("utf-8-sig", "replace"), maxsplit=1)[0].strip()
     if first.startswith("{"):
         return ".jsonl"
-    cells = {cell.strip().strip('"').casefold() for cell in first.replace(";", ",").split(",")}
-    return ".csv" if cells & set(COLUMNS) else ".txt"
+    cells = {cell.strip().strip('"').casefold() for cell in re.split("[,;\t]", first)}
+    return ".csv" if cells & set(COLUMNS) or first.lstrip('"').startswith("sep=") else ".txt"
 
 
 def _not_utf_8(path: Path, why: str) -> FileUnusable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from matminer_compute.client.foreign import in_our_words
 from matminer_compute.functions.spaces.kept import MOST
 
 from .table import floats
@@ -36,7 +37,7 @@ class Keep(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> Keep:
         if self.below is not None and self.above is not None and self.below <= self.above:
-            raise ValueError(f"nothing is below {self.below:g} and above {self.above:g}")
+            raise ValueError(f"Nothing is below {self.below:g} and above {self.above:g}.")
         return self
 
     def on_workers(self) -> dict[str, Any]:
@@ -82,7 +83,8 @@ def keeping(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where}{': ' if where else ''}{first['msg']}.") from None
+        said = f"{where}: {in_our_words(first['msg'])}." if where else in_our_words(first["msg"])
+        raise ValueError(said) from None
 
 
 class Kept:

@@ -34,7 +34,7 @@ class SpaceInput:
     column = "formula"
     weighed = None
     whole = False  # only what is kept is seen here
-    unit = "parts"
+    unit = "part"
 
     def __init__(self, space: Space) -> None:
         self._space = space

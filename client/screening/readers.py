@@ -6,14 +6,18 @@ is not as the others becomes one whose ``REFUSED`` says why: no row is lost.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from matminer_compute.errors import FileUnusable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +26,17 @@ if TYPE_CHECKING:
 REFUSED = "\0refused"
 _BLOCK = 4 << 20  # bytes
 _LINES = 50_000
+_CHUNK = 1 << 20  # bytes that are searched for quotes at once
 _NO_OBJECT = "its line is no JSON object"
+
+
+class Layout(NamedTuple):
+    """How a CSV file is laid out: what separates cells, its header as it stands, lines above it."""
+
+    separator: str
+    header: list[str]
+    above: int
+    has_rows: bool
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -34,37 +48,38 @@ def opened(path: Path) -> IO[bytes]:
 
 def from_text(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """A formula a line; blank lines hold none."""
-    with opened(path) as file:
-        lines = (line.decode("utf-8-sig").strip() for line in file)
+    with opened(path) as file:  # a line may end as old Macs end it
+        lines = (line.lstrip("\ufeff").strip() for line in io.TextIOWrapper(file, "utf-8"))
         formulas = filter(None, lines)
         while some := list(itertools.islice(formulas, _LINES)):
             yield _batch(columns, [some])
 
 
-def from_csv(path: Path, columns: Sequence[str], separator: str) -> Iterator[pa.RecordBatch]:
+def from_csv(path: Path, columns: Sequence[str], layout: Layout) -> Iterator[pa.RecordBatch]:
     """Rows of a CSV file below its header."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
+    if not layout.has_rows:  # for Arrow, a header alone is no CSV
+        return
     odd: list[tuple[int, pa.RecordBatch]] = []
 
     def put_aside(row: Any) -> str:
-        odd.append((row.number - 2, _odd(row.text, columns, separator)))
+        number = row.number - 2 - layout.above
+        odd.append((number, _odd(row.text, columns, layout.separator)))
         return "skip"
 
     with opened(path) as file:
-        file.readline()
-        if not file.read(1):  # for Arrow, a header alone is no CSV
-            return
-        file.seek(0)
         reader = arrow.open_csv(
             file,
-            arrow.ReadOptions(use_threads=False, block_size=_BLOCK),  # or rows have no numbers
+            arrow.ReadOptions(  # with threads, rows would have no numbers
+                use_threads=False, block_size=_BLOCK, skip_rows=layout.above
+            ),
             arrow.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=put_aside
+                delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=put_aside
             ),
             arrow.ConvertOptions(
-                column_types=dict.fromkeys(_header(path, separator), pa.string()),
+                column_types=dict.fromkeys(layout.header, pa.string()),
                 strings_can_be_null=False,
                 null_values=[],
             ),
@@ -97,11 +112,27 @@ def from_parquet(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]
             yield _batch(columns, batch.columns)
 
 
-def separator(path: Path) -> str:
-    """What separates the columns of a CSV file."""
+def csv_layout(path: Path) -> Layout:
+    """How a CSV file is laid out, by its header, and by the line ``sep=;`` of a spreadsheet above.
+
+    Raises:
+        FileUnusable: it ends inside a quote: what follows the quote would be one cell.
+    """
     with opened(path) as file:
-        first = file.readline()
-    return next((mark for mark in ",;\t" if mark.encode() in first), ",")
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        first = text.readline()
+        said = re.fullmatch(r'"?sep=([,;:|\t])"?\s*', first, re.IGNORECASE)
+        if said:
+            first = text.readline()
+        bare = re.sub('"[^"]*"', "", first)
+        mark = said[1] if said else next((mark for mark in ",;\t" if mark in bare), ",")
+        if line := _open_quote(path, mark):
+            raise FileUnusable(
+                f"{path} ends inside a cell, whose quote opens in line {line}: close it, or write "
+                "the cell without quotes."
+            )
+        header = next(csv.reader(itertools.chain([first], text), delimiter=mark), [])
+        return Layout(mark, header, int(said is not None), bool(text.read(1)))
 
 
 def json_columns(path: Path) -> Iterator[str]:
@@ -115,10 +146,10 @@ def json_columns(path: Path) -> Iterator[str]:
                     yield key
 
 
-def csv_columns(path: Path, separator: str) -> list[str]:
-    """The header of a CSV file, each name once and none without a name."""
+def csv_columns(header: Sequence[str]) -> list[str]:
+    """The names in the header of a CSV file, each once and none without a name."""
     names: list[str] = []
-    for number, cell in enumerate(_header(path, separator), 1):
+    for number, cell in enumerate(header, 1):
         name = cell.strip() or f"column {number}"
         names.append(name if name not in names else f"{name} ({number})")
     return names
@@ -134,10 +165,24 @@ def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
         return pa.schema(fields), file.metadata.num_rows
 
 
-def _header(path: Path, separator: str) -> list[str]:
+def _open_quote(path: Path, separator: str) -> int:
+    """The line of a CSV file in which a quote opens that nothing closes; 0 if there is none."""
+    opens = (separator.encode(), b"\n", b"\r", b'"')
+    inside, before, line, opened_in = False, b"\n", 1, 0
     with opened(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-        return next(csv.reader(text, delimiter=separator), [])
+        file.seek(3 if file.read(3) == codecs.BOM_UTF8 else 0)
+        while block := file.read(_CHUNK):
+            for at, piece in enumerate(block.split(b'"')):
+                if at and inside:
+                    inside, before = False, b'"'  # or it is the first of two, which are one
+                elif at and before in opens:
+                    inside, before, opened_in = True, b"", line if before != b'"' else opened_in
+                elif at:
+                    before = b""  # within a cell without quotes it is what it is
+                if piece:
+                    before = piece[-1:]
+                    line += max(piece.count(b"\n"), piece.count(b"\r"))
+    return opened_in if inside else 0
 
 
 def _with_odd(

@@ -53,6 +53,9 @@ def screen(
     Of the client come what it asks, and what a run needs to ``begin``.
     """
     kind_of(output)  # a slip in its name is found before the input is looked through
+    beside = Beside(output)
+    read = None if isinstance(source, Space) else Path(source)
+    beside.refuse_overlap(read, None if report is None else Path(report))
     if report is not None:
         check_report(report)
     candidates = _source(source, column)
@@ -71,7 +74,6 @@ def screen(
         keep=keep,
         began=now,
     )
-    beside = Beside(output)
     with beside.held(restart=restart):
         left = beside.left(asked)
         run, sink = _run(candidates, beside, asked, left, served)
@@ -85,6 +87,7 @@ def screen(
         tally=final.tally,
         lowest=final.extremes("lowest") if candidates.whole or keep.has("lowest") else [],
         highest=final.extremes("highest") if candidates.whole or keep.has("highest") else [],
+        first=final.first,
         kept=final.written,
         failed=sink.failed_rows,
         model=pair["model"],

@@ -51,7 +51,7 @@ class Source(Protocol):
 
     @property
     def unit(self) -> str:
-        """What a row is: ``rows`` or ``parts``."""
+        """What one is called: ``row`` or ``part``."""
         ...
 
     @property

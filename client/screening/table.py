@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The columns of numbers beside the value, and those of text, which a CSV leaves empty.
 NUMBERS = ("std", "lower", "upper", "in_training")
-REASONS = ("outside", "rejected")
+REASONS = ("rejected", "outside")
 VERSIONS = ("model", "featurizer")
 #: Where a batch keeps the tally of rows that it does not hold.
 TALLY = b"tally"

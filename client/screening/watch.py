@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from matminer_compute.client.endpoint import name_of
+from matminer_compute.client.numerals import count
 from matminer_compute.client.run import Run
 
 from .sink import FileSink
 from .sources import Source
 
 _TERMINAL, _LOG = 0.2, 30.0  # seconds between two looks
-Show = Callable[[int, str], None]
+#: Shows how many are done, of how many, and a line of all else: an empty one at the end.
+Show = Callable[[int, int, str], None]
 
 
 class Watcher:
@@ -24,7 +26,7 @@ class Watcher:
     Args:
         sink: what counts the rows.
         source: what is screened, which knows about how many rows it has.
-        show: shows how many rows are done, and a line of all else.
+        show: shows it.
         interval: seconds between two looks.
     """
 
@@ -39,24 +41,30 @@ class Watcher:
         if self._before is None:  # what an earlier process did is not this one's rate
             self._before, self._started = self._sink.rows, now
             self._next = now + min(self._interval, 5.0)
-        if now >= self._next or (run.done.done() and self._interval < _LOG):
+        rows = self._sink.rows
+        if run.done.done():
+            whole = max(1, rows)  # of nothing, no bar has any part
+            self._show(whole, whole, "")
+        elif now >= self._next:
             self._next = now + self._interval
-            self._show(self._sink.rows, self._line(run, now))
+            self._show(rows, max(self._source.rows, rows), self._line(run, now))
 
     def _line(self, run: Run[Any], now: float) -> str:
         done = self._sink.rows - (self._before or 0)
         rate = done / max(now - self._started, 1e-9)
         left = max(0, self._source.rows - self._sink.rows) / rate if rate else None
-        under_way = ", ".join(f"{name_of(lane.calls.endpoint)} {lane.open}" for lane in run.lanes)
-        tally = self._sink.final.tally
+        lanes = [(name_of(lane.calls.endpoint), lane.open) for lane in run.lanes]
+        under_way = ", ".join(f"{name} {tasks}" for name, tasks in lanes if tasks)
+        tally, resent = self._sink.final.tally, sum(lane.calls.resent for lane in run.lanes)
+        rejected = tally.rejected.total()
         parts = [
-            f"{self._sink.rows:,} of about {self._source.rows:,} {self._source.unit}",
-            f"{rate:,.0f} a second" if self._source.whole else "",
+            f"{self._sink.rows:,} of about {count(self._source.rows, self._source.unit)}",
+            f"{rate:,.0f} a second" if self._source.whole and rate >= 0.5 else "",
             f"{_duration(left)} left" if left is not None else "",
-            "" if self._source.whole else f"{tally.rows:,} candidates",
-            f"tasks under way: {under_way}",
-            f"rejected: {tally.rejected.total():,}",
-            f"sent again: {sum(lane.calls.resent for lane in run.lanes)}",
+            "" if self._source.whole else count(tally.rows, "candidate"),
+            f"tasks under way: {under_way}" if under_way else "",
+            f"rejected: {rejected:,}" if rejected else "",
+            f"sent again: {resent}" if resent else "",
         ]
         return "; ".join(filter(None, parts))
 
@@ -72,7 +80,7 @@ def watched(sink: FileSink, source: Source, wanted: bool | None) -> Iterator[Wat
         with _on_a_terminal(source.rows) as show:
             yield Watcher(sink, source, show, _TERMINAL)
     else:
-        yield Watcher(sink, source, lambda _, line: print(line, file=sys.stderr, flush=True), _LOG)
+        yield Watcher(sink, source, _in_a_log, _LOG)
 
 
 @contextmanager
@@ -88,11 +96,16 @@ def _on_a_terminal(rows: int) -> Iterator[Show]:
     task = progress.add_task("", total=rows)
     with Live(progress, console=Console(stderr=True)) as live:
 
-        def show(done: int, line: str) -> None:
-            progress.update(task, completed=done, total=max(rows, done))
-            live.update(Group(progress, Text(line)))
+        def show(done: int, of: int, line: str) -> None:
+            progress.update(task, completed=done, total=of)
+            live.update(Group(progress, Text(line)) if line else progress)
 
         yield show
+
+
+def _in_a_log(done: int, of: int, line: str) -> None:
+    if line:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _on_a_page() -> Show:
@@ -100,7 +113,7 @@ def _on_a_page() -> Show:
     from IPython.display import Pretty, display
 
     handle = display(Pretty("Screening"), display_id=True)
-    return lambda _, line: handle.update(Pretty(line))
+    return lambda done, of, line: handle.update(Pretty(line or "Screening: done"))
 
 
 def _in_a_notebook() -> bool:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from matminer_compute.errors import SpaceError
 
+from ..foreign import in_our_words
 from .elements import elements
 from .pattern import NAME
 
@@ -190,7 +191,7 @@ def form_of(data: Mapping[str, Any], where: str) -> AnyForm:
     kind = error["type"]
     keys = [str(key) for key in error["loc"][1:] if re.fullmatch(r"[A-Za-z_']+", str(key))]
     keys = [key for key in keys if key not in ("bool", "str")] or ["kind"]
-    what = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    what = in_our_words(error["msg"])
     if kind == "missing":
         what = "it is missing"
     elif kind == "extra_forbidden":

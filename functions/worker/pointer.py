@@ -39,8 +39,10 @@ def resolve(pointer: Pointer) -> Version:
             threading.Thread(target=_ask, args=(pointer, question), daemon=True).start()
     try:
         answer = question.result(10 if not known else 0.3 if known.stale else 2)
-    except Exception as failure:  # noqa: BLE001  stores raise what they like
+    except Exception as failure:  # stores raise what they like
         if not known:
+            if str(failure).startswith("["):
+                raise failure from None
             what = f"'{pointer[1]}' cannot be found"
             raise refusals.registry_at_fault(what, pointer[0], failure) from None
         return go_on_with(pointer, known)

@@ -30,10 +30,18 @@ def registry_at_fault(what: str, registry: str, failure: Exception) -> RuntimeEr
     return refused(code, f"{what}: {who} {public_address(registry)} {fault.says}{why}.")
 
 
-def no_such_model(name: str, others: list[str]) -> RuntimeError:
+def no_registry(registry: str) -> RuntimeError:
+    """There is no database where the registry should be."""
+    sentence = f"There is no registry at {public_address(registry)}: check MLFLOW_TRACKING_URI"
+    sentence += "; 'matminer-compute model train' makes one."
+    return refused("registry-refused", sentence)
+
+
+def no_such_model(name: str, others: list[str], registry: str) -> RuntimeError:
     """The registry has no model of that name; ``others`` are those that it has."""
     if not others:
-        sentence = "The registry has no model; 'matminer-compute model train' makes one."
+        sentence = f"The registry {public_address(registry)} has no model: check "
+        sentence += "MLFLOW_TRACKING_URI; 'matminer-compute model train' makes one."
         return refused("no-such-model", sentence)
     nearest = difflib.get_close_matches(name, others, n=5, cutoff=0.0)
     has = ", ".join(f"'{other}'" for other in nearest)
@@ -52,8 +60,9 @@ def no_such_version(
         sentence = f"No version of '{name}' is marked '{version}'; "
         sentence += (is_marked if marks else "promote one: ") + has
         return refused("no-production-version", sentence)
-    if version > numbers[-1]:  # a registry never gives a number twice
-        return refused("unknown-version", f"'{name}' has no version {version}; {has}")
+    if version > numbers[-1]:  # it may have been the newest, whose deletion leaves no trace
+        never = f"'{name}' has no version {version} (deleted, or never given); {has}"
+        return refused("unknown-version", never)
     return refused("version-deleted", f"'{name}' has no version {version} any more; {has}")
 
 

@@ -1,8 +1,11 @@
 """What the registry says of a name and a version."""
 
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from . import refusals
 
@@ -43,9 +46,15 @@ class Version:
 
 
 def look_up(name: str, version: str) -> Version | RuntimeError:
-    """Ask the registry: the version, or the refusal that says why there is none."""
+    """Ask the registry: the version, or the refusal that says why there is none.
+
+    Raises:
+        RuntimeError: ``[registry-refused]``: there is no such registry.
+    """
     import mlflow
 
+    if _is_missing(address := mlflow.get_registry_uri()):
+        raise refusals.no_registry(address)
     client = mlflow.MlflowClient()
     number = int(version) if version.isascii() and version.isdigit() else None
     by_alias, by_number = client.get_model_version_by_alias, client.get_model_version
@@ -64,11 +73,19 @@ def look_up(name: str, version: str) -> Version | RuntimeError:
 
 
 def _absent(client: Any, name: str, version: str | int, numbers: list[int]) -> RuntimeError:
+    import mlflow
+
     if not numbers:
         others = [model.name for model in client.search_registered_models()]
-        return refusals.no_such_model(name, others)
+        return refusals.no_such_model(name, others, mlflow.get_registry_uri())
     marks = sorted(client.get_registered_model(name).aliases)
     return refusals.no_such_version(name, version, numbers, marks)
+
+
+def _is_missing(address: str) -> bool:
+    """Whether it is of a database on this machine that is not there: MLflow would make it."""
+    path = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", address)
+    return path is not None and not Path(unquote(path[1])).exists()
 
 
 def _filter(name: str) -> str | None:

@@ -92,6 +92,14 @@ def test_when_no_formula_can_be_used_the_exit_code_is_1(run, tmp_path):
     assert len((tmp_path / "f.csv").read_text().splitlines()) == 3
 
 
+def test_a_table_on_standard_input_is_not_taken_for_formulas(run):
+    for table in ("id,Formula\n1,NaCl\n", '"composition";"k"\nNaCl;1\n', "k\tformula\n1\tNaCl\n"):
+        done = run("predict", input=table)
+        assert done.exit_code == 2
+        assert "matminer-compute screen - -o out.csv" in done.stderr
+    assert run("predict", input="Li0,5CoO2\nNaCl\n").exit_code == 0
+
+
 def test_both_chains_print_the_same_predictions(run):
     one, two = (run("predict", *FORMULAS, "--json", "--chain", c) for c in ("endpoint", "client"))
     assert json.loads(one.stdout)["predictions"] == json.loads(two.stdout)["predictions"]
@@ -171,7 +179,10 @@ def test_a_slip_is_told_what_was_meant(run, typed, meant):
     ("arguments", "sentence"),
     [
         (("predict", "NaCl", "--model", "Nothing"), "no 'Nothing'; it has 'Matminer'"),
-        (("predict", "NaCl", "--version", "99"), "has no version 99; it has 1"),
+        (
+            ("predict", "NaCl", "--version", "99"),
+            "has no version 99 (deleted, or never given); it has 1",
+        ),
         (("predict", "NaCl", "--bundle", "nowhere.json"), "ask the publisher"),
         (("predict", "NaCl", "--endpoint", str(uuid.uuid4())), "ask the publisher"),
         (("register", "--check", "-o", "nowhere.json"), "matminer-compute register"),
@@ -189,6 +200,44 @@ def test_an_error_of_ours_is_one_sentence_and_exits_with_1(run, arguments, sente
     assert done.stdout == ""
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("predict", "NaCl"),
+        ("featurize", "NaCl"),
+        ("screen", "in.csv", "-o", "out.csv"),
+        ("model", "list"),
+        ("describe",),
+    ],
+)
+def test_a_mistyped_registry_is_said_to_be_missing_and_not_made(run, tmp_path, command):
+    (tmp_path / "in.csv").write_text("formula\nNaCl\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    mistyped = f"sqlite:///{tmp_path / 'nowhere' / 'regstry.db'}"
+    done = run(*command, env={"MLFLOW_TRACKING_URI": f"{mistyped}?password=s3cret"})
+    assert done.exit_code == 1
+    assert "There is no registry at " in done.stderr
+    assert "regstry.db" in done.stderr
+    assert "check MLFLOW_TRACKING_URI" in done.stderr
+    assert "model train" in done.stderr
+    assert "s3cret" not in done.stderr
+    left = {path.name for path in tmp_path.iterdir()} - {"cache", "data"}
+    assert sorted(left) == before
+
+
+def test_a_registry_without_a_model_is_named(run, tmp_path):
+    empty = f"sqlite:///{tmp_path / 'empty.db'}"
+    assert run("model", "registry", env={"MLFLOW_TRACKING_URI": empty}).exit_code == 0
+    done = run("predict", "NaCl", env={"MLFLOW_TRACKING_URI": empty})
+    assert done.exit_code == 1
+    assert f"The registry {empty} has no model" in done.stderr
+
+
+def test_a_registry_named_from_where_one_stands_is_the_workers_too(run, tmp_path):
+    done = run("predict", "NaCl", env={"MLFLOW_TRACKING_URI": "sqlite:///registry.db"})
+    assert done.exit_code == 0, done.stderr
 
 
 def test_an_endpoint_id_that_is_none_is_a_usage_error(run):
@@ -222,6 +271,7 @@ def test_a_publisher_lists_and_promotes(run):
     promoted = run("model", "promote")
     assert promoted.exit_code == 0, promoted.stderr
     assert "Production: Matminer version 1 with Matminer Featurizer version 1" in promoted.stdout
+    assert "Featurizer version 1, as before." in promoted.stdout
     misspelt = run("model", "list", "--model", "Matmimer")
     assert misspelt.exit_code == 1
     assert "its models are 'Matminer'" in misspelt.stderr

@@ -88,6 +88,39 @@ def test_predict_gives_a_person_a_table(registry):
     assert "Matminer version 1" in seen
 
 
+def test_on_a_terminal_reasons_stand_below_the_table_and_once(registry):
+    command = [sys.executable, "-m", "matminer_compute.cli", "predict", "NaCl", "rust", "Fe203"]
+    code, seen = on_terminal(*command, columns=80, MLFLOW_TRACKING_URI=registry.uri)
+    assert code == 0
+    assert seen.count("is not an element: a symbol begins with a capital letter") == 1
+    assert "rust: rejected, 'r' at position 1 is not" in seen
+    assert seen.count("an amount of 203 for Fe") == 1
+    assert re.search(r"│ rust .*│ rejected │", seen)
+    assert re.search(r"│ Fe203 .*│ outside  │", seen)
+    assert max(map(len, STYLE.sub("", seen.split("rust: ")[0]).splitlines())) <= 80
+    assert "lower to upper: holds the true value in 90%" in seen
+
+
+def test_intervals_are_explained_only_where_one_is_shown(registry):
+    for formulas in (["Fe203"], ["rust"]):
+        command = [sys.executable, "-m", "matminer_compute.cli", "predict", *formulas]
+        _, seen = on_terminal(*command, columns=80, MLFLOW_TRACKING_URI=registry.uri)
+        assert "lower to upper" not in seen
+
+
+def test_no_date_and_no_mark_is_broken_in_the_list_of_versions(registry):
+    command = [sys.executable, "-m", "matminer_compute.cli", "model", "list"]
+    code, seen = on_terminal(*command, columns=80, MLFLOW_TRACKING_URI=registry.uri)
+    assert code == 0
+    assert re.search(r"│ 1 +│ \d{4}-\d\d-\d\d │ .*│ Production │", seen)
+
+
+def test_no_name_is_broken_in_the_help_of_training():
+    command = [sys.executable, "-m", "matminer_compute.cli", "model", "train", "--help"]
+    _, seen = on_terminal(*command, columns=80)
+    assert "ValenceOrbital" in seen
+
+
 def test_the_list_of_versions_gives_way_too(registry):
     command = [sys.executable, "-m", "matminer_compute.cli", "model", "list"]
     code, seen = on_terminal(*command, columns=40, MLFLOW_TRACKING_URI=registry.uri)

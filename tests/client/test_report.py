@@ -47,6 +47,7 @@ def screening_of(result, **more):
         "tally": tally,
         "lowest": ranked[:10],
         "highest": ranked[::-1][:10],
+        "first": list(result[:10]),
         "kept": len(result),
         "failed": 0,
         "model": result.model,

@@ -253,19 +253,37 @@ def test_a_few_values_are_drawn_in_order_with_their_names(predictions):
     names = [label.get_text() for label in axes.get_yticklabels()]
     order = np.argsort(predictions.values)[:5]
     assert names == [FORMULAS[row] for row in order]
-    assert axes.get_xlabel() == "formation_energy_per_atom (eV/atom)"
-    (line,) = axes.lines
-    assert list(line.get_xdata()) == predictions.values[order].tolist()
+    assert axes.get_xlabel().startswith("formation_energy_per_atom (eV/atom) ± std\n")
+    inside, outside = axes.lines
+    drawn = dict(zip(inside.get_ydata(), inside.get_xdata(), strict=True))
+    drawn |= dict(zip(outside.get_ydata(), outside.get_xdata(), strict=True))
+    assert [drawn[place] for place in range(5)] == predictions.values[order].tolist()
+    assert widths(axes) == pytest.approx(
+        [0 if row in predictions.outside else 2 * predictions.std[row] for row in order]
+    )
+
+
+def widths(axes):
     (bars,) = axes.collections
-    first = bars.get_segments()[0][:, 0]
-    assert np.diff(first) == pytest.approx(2 * predictions.std[order[0]])
+    return [float(np.diff(bar[:, 0])[0]) for bar in bars.get_segments()]
+
+
+def test_a_guess_is_hollow_and_has_no_bar(predicted):
+    axes = predicted.plot()
+    inside, outside = axes.lines
+    assert outside.get_fillstyle() == "none"
+    assert list(outside.get_xdata()) == [predicted.values[4]]
+    assert len(inside.get_xdata()) == 4
+    assert "hollow: outside the training data" in axes.get_xlabel()
+    assert "std" not in axes.get_xlabel()
+    order = np.argsort(predicted.values)[:5]
+    assert [width == 0 for width in widths(axes)] == [row == 4 for row in order]
 
 
 def test_intervals_are_drawn_where_there_are_any(predictions):
-    (bars,) = with_intervals(predictions).plot().collections
-    assert [float(np.diff(bar[:, 0])[0]) for bar in bars.get_segments()] == pytest.approx(
-        [1.25] * 5
-    )
+    axes = with_intervals(predictions).plot()
+    assert widths(axes) == pytest.approx([1.25] * 5)
+    assert "std" not in axes.get_xlabel()
 
 
 def test_many_values_are_drawn_as_a_histogram_on_the_axes_given():

@@ -40,6 +40,9 @@ def test_the_rows_are_those_of_predict_in_order_with_what_stood_beside_them(
     for column, said in (("rejected", same.rejected), ("outside", same.outside)):
         assert {n: row[column] for n, row in enumerate(answered) if row[column]} == said
     assert {row["model"] for row in answered} == {"Matminer 1"}
+    same.to_csv(tmp_path / "same.csv")
+    ours = list(rows_of(tmp_path / "same.csv")[0])[1:]
+    assert list(answered[0]) == ["id", "Formula", *ours, "model", "featurizer"]
     assert found.rows == found.kept == len(asked)
     assert found.rejected == len(same.rejected)
     assert found.tally.outside == len(same.outside)

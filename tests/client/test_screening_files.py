@@ -29,6 +29,7 @@ def _small_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(readers, "_BLOCK", 256)
         patch.setattr(readers, "_LINES", 3)
+        patch.setattr(readers, "_CHUNK", 7)
         yield
 
 
@@ -53,6 +54,66 @@ def test_a_row_with_cells_missing_or_too_many_stays_where_it_was_and_says_so(len
     for row, cells in zip(rows, lengths, strict=True):
         assert (row[readers.REFUSED] is None) == (cells == 3)
         assert cells == 3 or f"{cells} cells where the header has 3" in row[readers.REFUSED]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("name", ["x.csv", "x.txt"])
+def test_lines_end_as_any_system_ends_them(tmp_path, name, end):
+    formulas = [f"Na{n}Cl" for n in range(1, 100)]
+    lines = formulas if name == "x.txt" else ["formula,k", *(f"{f},1" for f in formulas)]
+    for last in ("", end):
+        rows = rows_of(written(tmp_path, name, end.join(lines) + last))
+        assert [row["formula"] for row in rows] == formulas
+    assert rows_of(written(tmp_path, "none.csv", f"formula,k{end}")) == []
+
+
+QUOTED = st.lists(st.sampled_from(['"', '""', "a", ",", "\n", "\r\n", "b"]), max_size=30)
+
+
+@settings(deadline=None)  # the first example imports
+@given(QUOTED.map("".join), st.booleans())
+def test_a_file_that_ends_inside_a_quote_is_refused_and_no_other(text, marked):
+    text = f"formula,n\n{text}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(folder, "x.csv", ("\ufeff" if marked else "") + text)
+        if ends_closed(text):
+            rows_of(path)
+            return
+        with pytest.raises(FileUnusable, match="ends inside a cell, whose quote opens in line"):
+            open_input(path)
+
+
+def ends_closed(text):
+    """Whether Python's reader takes what is put behind ``text`` for another row."""
+    *_, last = csv.reader(io.StringIO(text + "\nend,end\n", newline=""))
+    return last == ["end", "end"]
+
+
+def test_where_the_quote_opens_is_said(tmp_path):
+    text = 'formula,n\nMgO,"a ""b"" c"\nNaCl,"abc\nKCl,x\nMgO,y'
+    with pytest.raises(FileUnusable, match="opens in line 3: close it"):
+        open_input(written(tmp_path, "x.csv", text))
+    [row] = rows_of(written(tmp_path, "y.csv", 'formula,n\nMgO,5" of it\n'))
+    assert (row["formula"], row["n"]) == ("MgO", '5" of it')
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ('formula;"a,b"\nNaCl;1,5\n', {"formula": "NaCl", "a,b": "1,5"}),
+        ("sep=;\r\nformula;k\r\nNaCl;1\r\n", {"formula": "NaCl", "k": "1"}),
+        ('\ufeff"sep=|"\nformula|k\nNaCl|1,2;3\n', {"formula": "NaCl", "k": "1,2;3"}),
+    ],
+)
+def test_what_separates_cells_is_told_as_a_spreadsheet_does(tmp_path, text, cells):
+    assert rows_of(written(tmp_path, "x.csv", text)) == [{**cells, readers.REFUSED: None}]
+    odd = rows_of(written(tmp_path, "y.csv", text + "KCl"))
+    assert [row[readers.REFUSED] for row in odd] == [
+        None,
+        "its row has 1 cells where the header has 2",
+    ]
+    with kept(io.BytesIO(text.encode())) as path:
+        assert open_input(path).schema.names == list(cells)
 
 
 @settings(deadline=None)  # the first example imports

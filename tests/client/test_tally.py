@@ -172,3 +172,10 @@ def test_kinds_are_few_and_a_kind_is_its_own(text):
     assert len(kinds) <= 50
     assert kind(text) in kinds
     assert all(kind(known) == known for known in kinds)
+
+
+def test_rows_that_a_file_holds_wrongly_are_kinds_of_their_own():
+    for cells in (1, 4):
+        said = f"its row has {cells} cells where the header has 3"
+        assert kind(said) == "a row with too few or too many cells"
+    assert kind("its line is no JSON object") == "a line that is no JSON object"

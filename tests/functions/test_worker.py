@@ -37,7 +37,8 @@ NAMES, NUMBERS = st.lists(st.text(min_size=1)), st.lists(st.integers(1), min_siz
 def test_every_refusal_begins_with_a_code_and_ends_with_a_sentence(name, version, numbers, names):
     for refusal in (
         refusals.no_such_version(name, version, numbers, names),
-        refusals.no_such_model(name, names),
+        refusals.no_such_model(name, names, name),
+        refusals.no_registry(name),
         refusals.not_a_model(name),
     ):
         assert re.match(r"\[[a-z-]+\] .*\.$", str(refusal), re.DOTALL)
@@ -62,6 +63,13 @@ def test_a_number_an_alias_and_what_is_there_are_told_apart(here):
     for version, code in [("²", "no-production-version"), ("7", "unknown-version")]:
         assert f"[{code}]" in str(registry.look_up("Matminer", version))
     assert "[no-such-model]" in str(registry.look_up("""It's "quoted" """, "1"))
+
+
+def test_a_database_that_is_not_there_is_not_made(here, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'regstry.db'}")
+    with pytest.raises(RuntimeError, match=r"^\[registry-refused\] There is no registry at"):
+        models.load("Matminer", "Production")
+    assert not (tmp_path / "regstry.db").exists()
 
 
 def test_a_pointer_is_believed_until_it_has_aged_and_a_number_for_ever(here, monkeypatch):

@@ -164,7 +164,7 @@ def test_what_the_registry_has_not_got_each_has_its_own_code(start, name, regist
     registry.client.delete_model_version(f"{lone} Featurizer", "1")
     client = start(name)
     for model, version, kind, code, sentence in [
-        (name, "9", NoProductionVersion, "unknown-version", "no version 9; it has 1, 2, 3"),
+        (name, "9", NoProductionVersion, "unknown-version", r"never given\); it has 1, 2, 3"),
         (gone, "2", NoProductionVersion, "version-deleted", "no version 2 any more; it has 1, 3"),
         (gone, "Production", NoProductionVersion, "no-production-version", "promote one"),
         ("Nothing", "Production", NoProductionVersion, "no-such-model", "no 'Nothing'; it has"),
