@@ -17,6 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from matminer_compute.errors import FileUnusable
 
 if TYPE_CHECKING:
@@ -167,22 +170,45 @@ def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
 
 def _open_quote(path: Path, separator: str) -> int:
     """The line of a CSV file in which a quote opens that nothing closes; 0 if there is none."""
-    opens = (separator.encode(), b"\n", b"\r", b'"')
     inside, before, line, opened_in = False, b"\n", 1, 0
+    opens = np.frombuffer(f'{separator}\n\r"'.encode(), np.uint8)
     with opened(path) as file:
         file.seek(3 if file.read(3) == codecs.BOM_UTF8 else 0)
         while block := file.read(_CHUNK):
-            for at, piece in enumerate(block.split(b'"')):
-                if at and inside:
-                    inside, before = False, b'"'  # or it is the first of two, which are one
-                elif at and before in opens:
-                    inside, before, opened_in = True, b"", line if before != b'"' else opened_in
-                elif at:
-                    before = b""  # within a cell without quotes it is what it is
-                if piece:
-                    before = piece[-1:]
-                    line += max(piece.count(b"\n"), piece.count(b"\r"))
+            data = np.frombuffer(before + block, np.uint8)  # each byte behind the one before it
+            quotes = np.flatnonzero(data[1:] == ord('"'))
+            last = quotes[-1] if quotes.size else -1
+            if not np.isin(data[quotes[inside::2]], opens).all():
+                quotes = quotes[_that_count(data[quotes], opens, inside)]
+            opening = quotes[inside::2]
+            fresh = opening[data[opening] != ord('"')]  # the others go on after two, which are one
+            if fresh.size:
+                text = block[: fresh[-1]]
+                opened_in = line + max(text.count(b"\n"), text.count(b"\r"))
+            inside ^= bool(len(quotes) % 2)
+            line += max(block.count(b"\n"), block.count(b"\r"))
+            # A quote that does not count ends no cell behind which the next could go on.
+            before = block[-1:] if last < len(block) - 1 or last in quotes[-1:] else b"\0"
     return opened_in if inside else 0
+
+
+def _that_count(
+    before: npt.NDArray[np.uint8], opens: npt.NDArray[np.uint8], inside: bool
+) -> list[int]:
+    """Which quotes open or close a cell; within a cell without quotes they stand for themselves.
+
+    Args:
+        before: the byte before each quote.
+        opens: the bytes behind which a quote opens a cell, a closing quote's among them.
+        inside: whether the first one stands in a cell with quotes.
+    """
+    counted: list[int] = []
+    for at, may_open in enumerate(np.isin(before, opens).tolist()):
+        behind_one = at and before[at] == ord('"') and counted[-1:] != [at - 1]
+        if inside or (may_open and not behind_one):
+            counted.append(at)
+            inside = not inside
+    return counted
 
 
 def _with_odd(

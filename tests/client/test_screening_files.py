@@ -71,10 +71,11 @@ QUOTED = st.lists(st.sampled_from(['"', '""', "a", ",", "\n", "\r\n", "b"]), max
 
 
 @settings(deadline=None)  # the first example imports
-@given(QUOTED.map("".join), st.booleans())
-def test_a_file_that_ends_inside_a_quote_is_refused_and_no_other(text, marked):
+@given(QUOTED.map("".join), st.booleans(), st.sampled_from([1, 2, 7, readers._CHUNK]))
+def test_a_file_that_ends_inside_a_quote_is_refused_and_no_other(text, marked, chunk):
     text = f"formula,n\n{text}"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "_CHUNK", chunk)  # a quote may stand anywhere in what is read
         path = written(folder, "x.csv", ("\ufeff" if marked else "") + text)
         if ends_closed(text):
             rows_of(path)
