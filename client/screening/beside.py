@@ -104,7 +104,7 @@ class Beside:
             real = path.resolve()
             if real in seen:
                 raise FileUnusable(
-                    f"{path} would be {seen[real]} and {what}, and one be written over the other: "
+                    f"{path} would be both {seen[real]} and {what}, one written over the other: "
                     "name another file."
                 )
             seen[real] = what

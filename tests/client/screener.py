@@ -1,5 +1,6 @@
 """A caller's process that screens, and can be killed, or run out of room."""
 
+import os
 import resource
 import signal
 from pathlib import Path
@@ -22,6 +23,7 @@ def screen(registry: str, source: Path, output: Path) -> None:
 def screen_with_little_room(registry: str, source: Path, output: Path, said: Path) -> None:
     """The same where no file can be larger than some of the answers; what was said of it."""
     inputs.ROWS_AT_FIRST = inputs.MOST_ROWS = 50
+    os.environ["MATMINER_COMPUTE_REFRESH_S"] = "3600"  # nobody writes to a registry meanwhile
     with (
         EmbeddedEndpoint("threads", workers=2, registry=registry) as endpoint,
         CompositionClient(endpoint=endpoint) as client,
