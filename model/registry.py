@@ -114,6 +114,7 @@ def _opened(uri: str, create: bool) -> MlflowClient:
         if create:
             make(path)
         look_at(path)
+        return _asked()  # a file answers, however busy its machine; if it is locked, it says so
     return _within(_PATIENCE_S, _asked)
 
 
