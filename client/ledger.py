@@ -124,7 +124,7 @@ class Ledger(Generic[_H]):
             raise JournalError(f"{path} cannot be read ({error.strerror}).") from error
         except (ValueError, ValidationError) as error:
             raise JournalError(
-                f"{path} is no journal of this version, or its process ended before it had sent "
+                f"{path} is not a journal of this version, or its process ended before it had sent "
                 "anything; ask again."
             ) from error
         ledger = cls(Path(path), head)

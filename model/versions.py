@@ -192,7 +192,7 @@ def refuse_other_property(client: MlflowClient, name: str, property_name: str, u
     newest = next((v for v in versions if v.tags.get("property")), None)
     if newest is None:
         raise TrainingError(
-            f"{name!r} is taken in the registry by what is no model of this package, such as a "
+            f"{name!r} is taken in the registry by what is not a model of this package, such as a "
             "featurizer: choose another name (--name)."
         )
     held = newest.tags["property"], newest.tags.get("unit", "")

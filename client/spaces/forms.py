@@ -48,13 +48,13 @@ _EXAMPLES = {
 
 def _element(symbol: Any) -> str:
     if not isinstance(symbol, str) or symbol not in elements():
-        raise ValueError(f"{symbol!r} is no element")
+        raise ValueError(f"{symbol!r} is not an element")
     return symbol
 
 
 def _fraction(value: Any) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return Fraction(str(value))  # 0.05 is 1/20
 
 

@@ -124,7 +124,7 @@ class Space:
         try:
             form = form_of(tomllib.loads(data.decode("utf-8-sig")), str(path))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SpaceError(f"{path} is no TOML ({error}); see docs/spaces.md.") from error
+            raise SpaceError(f"{path} is not TOML ({error}); see docs/spaces.md.") from error
         return cls(form, path.parent, str(path))
 
     @property

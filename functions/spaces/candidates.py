@@ -30,8 +30,8 @@ class Candidates:
 
         if not isinstance(space, dict) or space.get("format") != FORMAT:
             raise ValueError(
-                f"[bad-space] this is no space of format {FORMAT}; pass on what Space.as_json of "
-                "the same version of matminer-compute gave."
+                f"[bad-space] this is not a space of format {FORMAT}; pass on what Space.as_json "
+                "of the same version of matminer-compute gave."
             )
         self.space, self.symbols = space, list(space["elements"])
         self.place = {symbol: place for place, symbol in enumerate(self.symbols)}

@@ -50,7 +50,7 @@ def _orcid(text: str) -> str:
 def _doi(text: str) -> str:
     doi = re.sub(r"^(?:https?://(?:dx\.)?doi\.org/|doi:)", "", text.strip(), flags=re.IGNORECASE)
     if not _DOI.fullmatch(doi):
-        raise ValueError("is no DOI: write it as 10.1234/suffix")
+        raise ValueError("is not a DOI: write it as 10.1234/suffix")
     return doi
 
 

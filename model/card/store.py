@@ -78,7 +78,7 @@ def find(
             raise NoProductionVersion(str(found).partition("] ")[2])
         if "property" not in found.tags:
             raise CardError(
-                f"{found} is no model of this package, such as a featurizer: it has no card."
+                f"{found} is not a model of this package but, say, a featurizer: it has no card."
             )
         run = _run_of(client, found.run_id)
         files = {} if run is None else _files(client, run.info.run_id, Path(folder))

@@ -57,7 +57,7 @@ def test_a_space_at_fault_is_one_sentence_and_the_exit_code_1(run):
     done = run("enumerate", "bad.toml")
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("Error: bad.toml: elements: 'Oo' is no element; write elements =")
+    assert done.stderr.startswith("Error: bad.toml: elements: 'Oo' is not an element; write")
     assert done.stderr.count("\n") == 1
 
 

@@ -352,8 +352,11 @@ def test_a_file_holds_a_space(folder, kind):
         ("kind = 'template'", r"formula: it is missing; write formula = "),
         ("formula = 'AB'", r"kind: it is missing; write kind = "),
         ("kind = 'tmplate'", r"kind: there is no kind 'tmplate'; write kind = "),
-        ("kind = ", r"is no TOML"),
-        ("kind='template'\nformula='AB'\nsites={A=['Xx'], B='O'}", r"sites\.A: 'Xx' is no element"),
+        ("kind = ", r"is not TOML"),
+        (
+            "kind='template'\nformula='AB'\nsites={A=['Xx'], B='O'}",
+            r"A: 'Xx' is not an element",
+        ),
         ("kind='template'\nformula='AO'\nsites={A='Na', B='O'}", r"sites\.B: .*no such site"),
         ("kind='template'\nformula='AO'\nsites={}", r"formula: A is neither an element nor a site"),
         ("kind='template'\nformula='NaO{x}'\nsites={}", r"nothing says what x is; write kind ="),

@@ -78,7 +78,7 @@ def test_the_example_of_the_documentation_can_be_read():
         ({"publisher": " "}, "publisher "),
         ({"year": 22}, "year is not written as it should be ('22')"),
         ({"year": "soon"}, "year is not written as it should be ('soon')"),
-        ({"doi": "10.1/x"}, "doi is no DOI"),
+        ({"doi": "10.1/x"}, "doi is not a DOI"),
         ({"url": "example.org"}, "url is not written as it should be"),
         ({"authours": []}, "authours is not a field of this file"),
         ({"authors": [{"family": "Ward"}]}, "authors, number 1: given is missing"),
