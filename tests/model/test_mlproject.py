@@ -101,7 +101,7 @@ def test_mlflow_run_in_a_fresh_environment(tmp_path, empty_uri):
     """The environment lacks the package: what runs is the checkout's code."""
     checkout = tmp_path / "checkout"
     shutil.copytree(PROJECT, checkout / "model", ignore=shutil.ignore_patterns("__pycache__"))
-    for room in ("errors", "functions"):
+    for room in ("errors", "functions", "registration"):
         shutil.copytree(ROOT / room, checkout / room)
     _run(
         checkout / "model",
