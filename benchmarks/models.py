@@ -60,7 +60,8 @@ def energies(rows: int) -> Rows:
 def folds_of(path: Path, rows: int) -> Rows:
     """Each fold of a file is kept out in its turn."""
     frame = pd.read_csv(path, keep_default_na=False)
-    frame = frame.sample(rows or len(frame), random_state=0)  # it may be in the order of folds
+    if rows:
+        frame = frame.sample(rows, random_state=0)  # it may be in the order of folds
     (value,) = set(frame) - {"formula", "fold"}
     folds = [np.flatnonzero(frame["fold"] == fold) for fold in sorted(set(frame["fold"]))]
     return Rows(frame["formula"].tolist(), frame[value].to_numpy(float), folds, value)
