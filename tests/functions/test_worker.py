@@ -1,5 +1,6 @@
 """What the functions share on a worker, module by module, imported as the modules they are."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -135,8 +136,11 @@ def test_beyond_the_limit_what_was_unused_for_longest_goes_first(artifact, monke
     under_way = cache / f".{'d' * 64}-another"  # what another worker downloads just now
     shutil.copytree(artifact, under_way)
     os.utime(under_way, (0, 0))
+    shutil.copytree(artifact, cache / f".{'e' * 64}-dead")  # its writer was killed
     monkeypatch.setenv("MATMINER_COMPUTE_CACHE_GB", str(2.5 * size / 1e9))
-    node_cache.prune(cache, keep=artifact)
+    with (cache / f"{'d' * 64}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node_cache.prune(cache, keep=artifact)
     assert {folder.name for folder in cache.iterdir() if folder.is_dir()} == {
         artifact.name,
         "b" * 64,
