@@ -41,7 +41,7 @@ def resolve(pointer: Pointer) -> Version:
         answer = question.result(10 if not known else 0.3 if known.stale else 2)
     except Exception as failure:  # stores raise what they like
         if not known:
-            if str(failure).startswith("["):
+            if str(failure).startswith("["):  # a refusal of ours, which says it all
                 raise failure from None
             what = f"'{pointer[1]}' cannot be found"
             raise refusals.registry_at_fault(what, pointer[0], failure) from None
