@@ -49,7 +49,6 @@ def test_standard_input_becomes_the_best_of_it(run, tmp_path):
     ("asked", "title"),
     [
         (("--top", "2", "--order", "highest"), "The highest: "),
-        (("--top", "2"), "The lowest: "),
         (("--above", "-1.5"), "The first that are kept: "),
         ((), "The lowest: "),
     ],
