@@ -91,9 +91,12 @@ class Endpoint:
     def client(self):
         return CompositionClient(self.bundle, self.tasks)
 
+    def logs(self, name):
+        """What its logs of this name hold, one by one."""
+        return [log.read_text() for log in self.agent.folder.rglob(name)]
+
     def log(self, name):
-        """What its logs of this name hold."""
-        return "".join(log.read_text() for log in self.agent.folder.rglob(name))
+        return "".join(self.logs(name))
 
     def all_workers(self, folder: Path, count=4):
         """Wait until so many workers are up at once; what each of them sees."""

@@ -103,12 +103,13 @@ def test_a_task_whose_job_reaches_its_walltime_runs_again_in_another_job(
 
 def test_a_job_near_its_walltime_ends_by_itself_and_loses_nothing(start, cluster, meeting, fault):
     endpoint = start(
-        max_blocks=1, max_workers_per_node=1, drain_period=15, max_retries_on_system_failure=0
+        max_blocks=1, max_workers_per_node=1, drain_period=30, max_retries_on_system_failure=0
     )
     task = endpoint.submit(stay, str(meeting))
     held_on(meeting)
     (job,) = cluster.jobs()
-    until(lambda: "Requesting drain" in endpoint.log("manager.log"))
+    # A job that was slow to start drained before it had the task: its log is there too.
+    until(lambda: all("Requesting drain" in log for log in endpoint.logs("manager.log")))
     after = endpoint.submit(where)  # no worker is free before the request is read
     (meeting / "go").touch()
     assert task.result(PATIENCE) == "first"
