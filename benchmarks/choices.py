@@ -3,7 +3,8 @@
 ``python benchmarks/choices.py gaps FOLDS.csv``: how many features extra trees try at a split, and
 mean or median, chosen inside the training part of each official fold, then judged on the fold.
 ``... networks``: layers, epochs, batches and rates on training rows of the bundled energies.
-``... outside``: what share of formulas never seen is outside the domain of so many trained on.
+``... outside``: the share of compositions never seen that is outside a model's domain, by how many
+formulas it was trained on.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def choose_for_gaps(path: Path) -> None:
     rows = folds_of(path, 0)
     features, _, keys = featurized(base, rows)
     predicted = np.full(len(rows.target), np.nan)
-    print(f"| fold | share of the features | trees' | MAE inside | MAE, {rows.unit} |")
+    print(f"| fold | share of the features | over trees | MAE inside | MAE, {rows.unit} |")
     print("|---|---:|---|---:|---:|")
     for number, out in enumerate(rows.kept_out):
         rest = np.setdiff1d(np.arange(len(rows.target)), out)

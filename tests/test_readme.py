@@ -117,13 +117,6 @@ def _table(text, between):
     return {name: list(map(float, numbers)) for name, *numbers in rows if name != "compound"}
 
 
-def _widths(table):
-    """The mean width of a table's intervals, each of which holds the value it is of."""
-    for compound, (value, lower, upper, *_) in table.items():
-        assert lower < value < upper, compound
-    return sum(upper - lower for _, lower, upper, *_ in table.values()) / len(table)
-
-
 def _errors(text):
     """MAE, RMSE and the share of rows inside their interval."""
     mae, rmse = re.search(r"MAE ([\d.]+), RMSE ([\d.]+) eV/atom", text).groups()
@@ -136,6 +129,8 @@ def test_the_demo_shows_what_the_readme_promises(user):
     """The command behind `make demo`, from nothing: an empty data folder and no registry."""
     environment = user["environment"] | {"XDG_DATA_HOME": str(user["folder"] / "demo")}
     environment.pop("MLFLOW_TRACKING_URI", None)
+    # OpenBLAS adds in an order of its own on each kind of processor, which makes other networks.
+    environment["OPENBLAS_CORETYPE"] = "Haswell"
     demo = {**user, "environment": environment}
     first = run(demo, "matminer-compute", "demo")
     assert first.returncode == 0, first.stderr
@@ -144,12 +139,8 @@ def test_the_demo_shows_what_the_readme_promises(user):
     promised = _table(quoted, "│")
     shown = _table(first.stdout, "\t")
     assert list(shown) == list(promised)
-    # Another processor rounds otherwise, which makes other networks of the same training: their
-    # mean is much the same, their spread less so.
-    for compound, (value, _, _, dft, _) in promised.items():
-        assert shown[compound][3] == pytest.approx(dft, abs=0.001), compound
-        assert shown[compound][0] == pytest.approx(value, abs=0.2), compound
-    assert _widths(shown) == pytest.approx(_widths(promised), rel=0.5)
+    for compound, numbers in promised.items():  # what is no x86 rounds otherwise even so
+        assert shown[compound] == pytest.approx(numbers, abs=0.15), compound
     assert _errors(first.stdout) == pytest.approx(_errors(quoted), rel=0.1)
     assert "NaCl *" not in first.stdout
     for promised in ("NaCl", "Mg2Si", "MAE", "cold", "ms warm", "Registry", "Plots", "Bundle"):

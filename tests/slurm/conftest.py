@@ -96,6 +96,7 @@ class Endpoint:
         return [log.read_text() for log in self.agent.folder.rglob(name)]
 
     def log(self, name):
+        """The same, one after the other."""
         return "".join(self.logs(name))
 
     def all_workers(self, folder: Path, count=4):
